@@ -1,0 +1,1 @@
+"""Starbooth: the AI photo booth that anyone can run inside Telegram."""

@@ -1,0 +1,158 @@
+"""Every setting: its type, unit, default and meaning. Read once at start, from `starbooth.toml` and the environment.
+
+The environment wins over the file. `DATABASE_URL` and `FAL_KEY` have the names that the world gives them;
+everything else begins with `STARBOOTH_`. Secrets never print.
+"""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from starbooth.base.errors import SettingError
+
+FILE = "starbooth.toml"
+
+
+class Settings(BaseSettings):
+    """All settings. Frozen: a running process never changes its mind."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="STARBOOTH_", toml_file=FILE, frozen=True, extra="forbid", populate_by_name=True
+    )
+
+    home: Path = Field(default=Path(".starbooth"), description="Folder for all that we keep on this disk.")
+    database_url: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("DATABASE_URL", "database_url"),
+        description="postgresql://… of PostgreSQL 15 or newer. Empty: our own server in `home`.",
+    )
+    public_url: str = Field(
+        default="http://127.0.0.1:8500", description="Where guests and engines reach the web process."
+    )
+    storage: str = Field(default="", description="file:///path or s3://bucket/prefix. Empty: `home`/storage.")
+    secret: SecretStr | None = Field(
+        default=None, min_length=32, description="Signs links and hooks. Empty: made once and kept in `home`."
+    )
+
+    telegram_token: SecretStr | None = Field(default=None, description="The bot's token from @BotFather.")
+    telegram_api: str = Field(default="https://api.telegram.org", description="The Bot API server.")
+    telegram_webhook: bool = Field(
+        default=False, description="Receive updates by webhook at `public_url` instead of long polling."
+    )
+
+    fal_key: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("FAL_KEY", "fal_key"),
+        description="Key of fal.ai. Empty: the darkroom paints.",
+    )
+    engine_url: str | None = Field(
+        default=None, description="Another server that speaks fal's queue protocol, instead of fal.ai."
+    )
+    engine_key: SecretStr | None = Field(default=None, description="The key for `engine_url`.")
+    engine_slots: int = Field(default=4, ge=1, le=1000, description="Orders in the engine at one time.")
+    engine_account: str | None = Field(
+        default=None, description="The engine's account id; webhooks that name another are refused."
+    )
+
+    operators: Annotated[tuple[int, ...], NoDecode] = Field(
+        default=(), description="Telegram ids of the people who run this booth, with commas between."
+    )
+    welcome_stars: int = Field(default=20, ge=0, le=10_000, description="Stars for a new guest, once.")
+    active_orders_per_guest: int = Field(default=10, ge=1, le=1000, description="Waiting and running.")
+    order_deadline_s: int = Field(default=900, ge=5, le=86_400, description="A picture's longest wait.")
+
+    web_host: str = Field(default="127.0.0.1", description="Address that the web process listens on.")
+    web_port: int = Field(default=8500, ge=0, le=65_535, description="Port that the web process listens on.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @field_validator("operators", mode="before")
+    @classmethod
+    def _split_operators(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("public_url", "telegram_api", "engine_url")
+    @classmethod
+    def _without_final_slash(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
+        return value.rstrip("/") if value else value
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
+            raise ValueError("must begin with postgresql://")
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then the environment, then the file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def storage_url(self) -> str:
+        """Where files are kept: the setting, or a folder in `home`."""
+        return self.storage or f"file://{(self.home / 'storage').resolve()}"
+
+    @property
+    def token(self) -> str:
+        """The bot's token. Raises SettingError where there is none: callers need it to go on."""
+        if self.telegram_token is None:
+            raise SettingError("STARBOOTH_TELEGRAM_TOKEN", "is missing; ask @BotFather for one.")
+        return self.telegram_token.get_secret_value()
+
+    def signing_secret(self) -> bytes:
+        """The secret behind signed links. Made once in `home/secret` where the setting is empty.
+
+        Two processes that start at once agree: the file is created exclusively and the loser reads it.
+        """
+        if self.secret is not None:
+            return self.secret.get_secret_value().encode()
+        return _kept_secret(self.home / "secret")
+
+
+def _kept_secret(path: Path) -> bytes:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    fresh.touch(mode=0o600)
+    fresh.write_text(secrets.token_hex(32))
+    try:
+        os.link(fresh, path)  # atomic, and refuses to replace what is there
+    except FileExistsError:
+        pass
+    finally:
+        fresh.unlink()
+    return path.read_text().strip().encode()
+
+
+def read_settings(**arguments: object) -> Settings:
+    """Read all settings. Raises SettingError naming the first one that is missing or wrong."""
+    try:
+        return Settings(**arguments)  # type: ignore[arg-type]  # pydantic checks them
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise SettingError(_setting_name(first["loc"]), first["msg"]) from None
+
+
+def _setting_name(location: tuple[int | str, ...]) -> str:
+    name = str(location[0]) if location else "starbooth.toml"
+    return name if name in ("DATABASE_URL", "FAL_KEY") else f"STARBOOTH_{name.upper()}"

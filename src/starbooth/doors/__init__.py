@@ -1,0 +1,1 @@
+"""Where things enter: parse, ask the domain one thing, answer. Doors never import each other."""

@@ -1,0 +1,1 @@
+"""What we call and cannot trust: slow, may fail, may lie. Knows no database."""
