@@ -1,0 +1,198 @@
+"""What we ask of an image engine, and how it can say no.
+
+Knows fal's queue protocol by its meaning only: no address, no header, no HTTP. An engine is bought from
+with `submit`, watched with `status` or a webhook, and collected from with `result` and `fetch`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from starbooth.base.errors import Unavailable
+
+
+class EngineRefused(Exception):
+    """The engine's final no; repeating the same order cannot mend it.
+
+    `code` is the engine's word for it ("content_policy_violation", "invalid_input", "cancelled", ...).
+    `detail` is for the operator: shortened, and without the guest's prompt.
+    """
+
+    def __init__(self, code: str, detail: str = "") -> None:
+        super().__init__(f"{code}: {detail}" if detail else code)
+        self.code = code
+        self.detail = detail
+
+
+class EngineUnavailable(Unavailable):
+    """The engine did not answer properly; later, or another engine, may work.
+
+    `cause` is a stable word: "exhausted_balance", "unauthorised", "rate_limited", "http_500", "unreachable",
+    "timed_out", "dropped", "rubbish", "ticket_lost", "not_finished", or fal's own `error_type`.
+    `alarms`: an operator must act before a repeat can work.
+    `may_have_bought`: only for `submit`: the order had been sent when the answer was lost, so the engine
+    may be working on it although we hold no ticket.
+    """
+
+    def __init__(
+        self,
+        cause: str,
+        detail: str = "",
+        *,
+        alarms: bool = False,
+        retry_after_s: float | None = None,
+        may_have_bought: bool = False,
+    ) -> None:
+        super().__init__(f"{cause}: {detail}" if detail else cause, retry_after_s=retry_after_s)
+        self.cause = cause
+        self.detail = detail
+        self.alarms = alarms
+        self.may_have_bought = may_have_bought
+
+
+class TicketLost(EngineUnavailable):
+    """The engine no longer knows the request: it forgot it, or it restarted."""
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__("ticket_lost", detail)
+
+
+class HookRefused(Exception):
+    """A webhook that this engine did not send, or did not send just now. `reason` is for the log."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ticket:
+    """What to collect by. Plain text, so that it can lie on the order's row."""
+
+    engine: str
+    endpoint: str
+    request_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """In the engine's queue; `position` 0 is next, None is unknown."""
+
+    position: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Working:
+    """On the device; `progress` 0..1 read from the engine's log, None where the log does not tell."""
+
+    progress: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """Ended, well or badly: `result` tells which."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnginePicture:
+    """One picture at the engine's address, which dies soon. `is_withheld`: blacked out by its checker."""
+
+    url: str
+    width_px: int | None
+    height_px: int | None
+    content_type: str | None
+    is_withheld: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineResult:
+    """What came of a request. `inference_s` and `billable_units` as the engine reports them."""
+
+    pictures: tuple[EnginePicture, ...]
+    seed: int | None
+    billable_units: float | None
+    inference_s: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaintOrder:
+    """Pictures to paint. One seed per call: picture i of `count` is the engine's own continuation of it."""
+
+    prompt: str
+    width_px: int
+    height_px: int
+    steps: int
+    guidance: float
+    seed: int
+    count: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class HookAnswer:
+    """What a genuine webhook says. `payload` None although `is_ok`: fetch the result by its ticket."""
+
+    request_id: str
+    is_ok: bool
+    payload: Mapping[str, Any] | None
+    error: str | None
+
+
+class Engine(Protocol):
+    """One engine. Every call is bounded in time and raises EngineUnavailable where the engine fails."""
+
+    name: str
+    is_deduplicating: bool
+
+    async def submit(
+        self, endpoint: str, order: PaintOrder, *, request_key: str, webhook_url: str | None
+    ) -> Ticket:
+        """Buy. Sent once at most unless the engine deduplicates by `request_key`.
+
+        Raises: EngineRefused, EngineUnavailable (see `may_have_bought` before buying again).
+        """
+        ...
+
+    async def status(self, ticket: Ticket, *, with_progress: bool = True) -> Waiting | Working | Finished:
+        """Where the request is. `with_progress` False is cheaper for both sides.
+
+        Repeat: harmless. Raises: TicketLost, EngineRefused, EngineUnavailable.
+        """
+        ...
+
+    async def result(self, ticket: Ticket) -> EngineResult:
+        """What came of a finished request. Repeat: harmless.
+
+        Raises: EngineRefused, TicketLost, EngineUnavailable ("not_finished" if asked too early).
+        """
+        ...
+
+    async def cancel(self, ticket: Ticket) -> None:
+        """Ask to stop. Best effort: a request that ended or was forgotten is not an error. Repeat: harmless.
+
+        Raises: EngineUnavailable where the engine could not be asked.
+        """
+        ...
+
+    async def fetch(self, url: str, *, limit_bytes: int) -> bytes:
+        """A picture's bytes, from the engine's own hosts only and without following it elsewhere.
+
+        Raises: EngineRefused("foreign_address" or "too_large"), EngineUnavailable.
+        """
+        ...
+
+    async def check_hook(self, headers: Mapping[str, str], body: bytes, *, now: datetime) -> HookAnswer:
+        """Prove that a webhook is the engine's. `body` is the raw request body, `now` is aware.
+
+        Repeat: the same webhook passes again for five minutes; handle doubles by `request_id`.
+        Raises: HookRefused, EngineUnavailable (the engine's keys cannot be had: answer 503, it comes again).
+        """
+        ...
+
+    async def health(self) -> str:
+        """One line for the operator. Raises: EngineUnavailable."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close connections. Repeat: harmless."""
+        ...
