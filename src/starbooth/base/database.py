@@ -1,0 +1,154 @@
+"""PostgreSQL: connections, transactions, notifications, migrations. Holds the only commit of the program.
+
+`tx` is a connection inside a transaction. Who has one may read and write rows and enqueue jobs, and may
+neither commit nor wait for anything outside.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, MetaData, make_url, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from starbooth.base.errors import SettingError, Unavailable
+
+Tx = AsyncConnection  # the name for a connection inside a transaction
+OLDEST_POSTGRESQL = 15
+_MIGRATION_LOCK = 0x53544152  # any number that no other program's advisory lock has
+_SESSION = {"timezone": "UTC", "application_name": "starbooth"}
+
+
+class Database:
+    """One process's pool of connections. Made once and handed down; closed by `aclose`."""
+
+    def __init__(self, url: str, *, connections: int = 10) -> None:
+        """url: postgresql://…, also with a unix socket folder as `?host=`. Connects on first use."""
+        self._url = make_url(url).set(drivername="postgresql+asyncpg")
+        self._engine: AsyncEngine = create_async_engine(
+            self._url,
+            pool_size=connections,
+            max_overflow=0,
+            pool_timeout=10,
+            connect_args={"server_settings": _SESSION, "timeout": 10},
+        )
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Tx]:
+        """A transaction, committed when the block ends and rolled back when it raises.
+
+        Raises Unavailable where the server cannot be reached or went away; whether a commit that was under
+        way took hold is then unknown, so everything done inside must bear a repeat.
+        """
+        try:
+            async with self._engine.begin() as connection:
+                yield connection
+        except (OSError, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError) as error:
+            raise Unavailable(f"database: {type(error).__name__}") from error
+        except DBAPIError as error:
+            if error.connection_invalidated or is_connection_lost(error.orig):
+                raise Unavailable("database: the connection was lost") from error
+            raise
+
+    async def connect_raw(self) -> "asyncpg.Connection[asyncpg.Record]":
+        """A connection of its own outside the pool, for listening or for the job queue. The caller closes it."""
+        return await asyncpg.connect(raw_dsn(self._url), server_settings=_SESSION, timeout=10)
+
+    @asynccontextmanager
+    async def listen(self, channel: str, on_message: Callable[[str], None]) -> AsyncIterator[None]:
+        """Call `on_message` with the payload of every NOTIFY on `channel` while the block runs."""
+        connection = await self.connect_raw()
+
+        def relay(_connection: object, _pid: object, _channel: object, payload: object) -> None:
+            on_message(str(payload))
+
+        try:
+            await connection.add_listener(channel, relay)
+            yield
+        finally:
+            await connection.close(timeout=5)
+
+    async def aclose(self) -> None:
+        """Close every connection. Safe to repeat."""
+        await self._engine.dispose()
+
+
+def is_connection_lost(error: BaseException | None) -> bool:
+    """Whether this driver error means that the server went away rather than refused a statement."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(
+            seen, OSError | asyncpg.PostgresConnectionError | asyncpg.InterfaceError | asyncpg.OperatorInterventionError
+        ):
+            return True
+        seen = seen.__cause__
+    return False
+
+
+def raw_dsn(url: URL) -> str:
+    """The address in the form that asyncpg and libpq read."""
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+async def migrate(url: str) -> str:
+    """Bring the database to this release and return the revision. Safe to repeat and to run twice at once.
+
+    Locks: an advisory lock lets one process through at a time; the second finds nothing to do. Every
+    statement waits at most 5 s for a table lock, so a migration never queues up behind a long query while
+    everybody else queues up behind the migration.
+    """
+    engine = create_async_engine(
+        make_url(url).set(drivername="postgresql+asyncpg"),
+        pool_size=1,
+        connect_args={"server_settings": _SESSION, "timeout": 10},
+    )
+    try:
+        async with engine.connect() as connection:
+            await _require_postgresql(connection)
+            await connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _MIGRATION_LOCK})
+            await connection.execute(text("SET lock_timeout = '5s'"))
+            await connection.execute(text("CREATE SCHEMA IF NOT EXISTS starbooth"))
+            await connection.commit()
+            await connection.run_sync(_upgrade)
+            await connection.commit()
+            revision = await connection.scalar(text("SELECT version_num FROM starbooth.alembic_version"))
+            return str(revision)
+    finally:
+        await engine.dispose()
+
+
+async def _require_postgresql(connection: AsyncConnection) -> None:
+    version = int(await connection.scalar(text("SHOW server_version_num")) or 0) // 10_000
+    if version < OLDEST_POSTGRESQL:
+        raise SettingError("DATABASE_URL", f"PostgreSQL {version} is too old; {OLDEST_POSTGRESQL} is needed.")
+
+
+def _upgrade(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent.parent / "migrations"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+async def wait_until_ready(url: str, *, timeout_s: float) -> None:
+    """Return once the server answers. Raises Unavailable after `timeout_s`."""
+    dsn = raw_dsn(make_url(url))
+    for _ in range(max(1, int(timeout_s / 0.2))):
+        try:
+            connection = await asyncpg.connect(dsn, timeout=5)
+        except (OSError, asyncpg.PostgresError):
+            await asyncio.sleep(0.2)
+        else:
+            await connection.close()
+            return
+    raise Unavailable("database: no answer")
+
+
+PUBLIC = MetaData(schema="public")
+BOOTH = MetaData(schema="starbooth")
