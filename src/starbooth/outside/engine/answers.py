@@ -1,0 +1,260 @@
+"""What an engine's answers mean: results, progress in logs, and errors (fal's protocol, no network).
+
+Everything here comes from a server that may lie: each field is checked, and nothing that could hold a
+guest's prompt goes into an error's `detail`.
+"""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from starbooth.outside.engine.contract import (
+    EnginePicture,
+    EngineRefused,
+    EngineResult,
+    EngineUnavailable,
+    HookAnswer,
+    TicketLost,
+)
+
+EngineFailure = EngineRefused | EngineUnavailable
+
+
+def result_from_payload(
+    payload: object, *, billable_units: float | None = None, inference_s: float | None = None
+) -> EngineResult:
+    """Read a model's JSON, from a result call or a webhook. Raises: EngineUnavailable("rubbish")."""
+    body = _mapping(payload)
+    images = body.get("images")
+    if not isinstance(images, list) or len(images) > _MAX_PICTURES:
+        raise EngineUnavailable("rubbish", "the result has no list of images")
+    withheld = body.get("has_nsfw_concepts")
+    flags = withheld if isinstance(withheld, list) else []
+    timings = body.get("timings")
+    measured = _number(timings.get("inference")) if isinstance(timings, Mapping) else None
+    return EngineResult(
+        pictures=tuple(
+            _picture(image, is_withheld=index < len(flags) and flags[index] is True)
+            for index, image in enumerate(images)
+        ),
+        seed=_whole(body.get("seed")),
+        billable_units=billable_units,
+        inference_s=measured if measured is not None else inference_s,
+    )
+
+
+def progress_in(logs: object) -> float | None:
+    """How far the newest telling log line is, 0..1. None where no line tells.
+
+    The darkroom labels lines with `step` and `steps`; fal.ai's models print tqdm bars.
+    """
+    if not isinstance(logs, list):
+        return None
+    for line in reversed(logs[-_LINES_READ:]):
+        if isinstance(line, Mapping) and (progress := _progress_of(line)) is not None:
+            return progress
+    return None
+
+
+def failure_of(
+    status: int,
+    headers: Mapping[str, str],
+    body: object,
+    *,
+    is_submit: bool = False,
+) -> EngineFailure:
+    """The exception for an HTTP answer that is not a success. `body` is the parsed JSON, or None.
+
+    `headers` must be looked up in any case (as httpx does).
+    """
+    facts = body if isinstance(body, Mapping) else {}
+    kind = _word(facts.get("error_type")) or _word(headers.get("x-fal-error-type"))
+    if status in _BY_STATUS:
+        return _BY_STATUS[status](headers, facts, is_submit)
+    if status == 504 and headers.get("x-fal-request-timeout-type"):
+        return EngineUnavailable("start_timeout", "HTTP 504")
+    if kind == "client_cancelled":
+        return EngineRefused("cancelled")
+    if status == 400 and "in progress" in _text(facts.get("detail")):
+        return EngineUnavailable("not_finished")
+    if 400 <= status < 500 and status not in (408, 409, 425):
+        return EngineRefused(kind or f"http_{status}")
+    return EngineUnavailable(
+        kind or f"http_{status}",
+        f"HTTP {status}",
+        retry_after_s=_retry_after(headers),
+        may_have_bought=is_submit and status in (502, 504),
+    )
+
+
+def failure_from_hook(answer: HookAnswer) -> EngineFailure:
+    """The exception for a webhook with `is_ok` False: its text holds the status, its payload the body."""
+    found = re.search(r"\b([1-5]\d\d)\b", answer.error or "")
+    if found is None or int(found[1]) < 400:
+        return EngineUnavailable("failed", "the webhook names no status")
+    return failure_of(int(found[1]), {}, answer.payload)
+
+
+def _unauthorised(_headers: Mapping[str, str], _facts: Mapping[str, Any], _is_submit: bool) -> EngineFailure:
+    return EngineUnavailable("unauthorised", "HTTP 401: the key is wrong or absent", alarms=True)
+
+
+def _forbidden(_headers: Mapping[str, str], facts: Mapping[str, Any], _is_submit: bool) -> EngineFailure:
+    detail = _text(facts.get("detail"))
+    is_locked = any(word in detail for word in ("balance", "locked", "top_up"))
+    return EngineUnavailable(
+        "exhausted_balance" if is_locked else "forbidden", f"HTTP 403: {detail[:_DETAIL]}", alarms=True
+    )
+
+
+def _not_found(_headers: Mapping[str, str], _facts: Mapping[str, Any], is_submit: bool) -> EngineFailure:
+    if is_submit:
+        return EngineUnavailable("unknown_endpoint", "HTTP 404", alarms=True)
+    return TicketLost("HTTP 404")
+
+
+def _invalid(_headers: Mapping[str, str], facts: Mapping[str, Any], _is_submit: bool) -> EngineFailure:
+    detail = facts.get("detail")
+    if not isinstance(detail, list):
+        return EngineRefused(_policy_in(_text(detail)) or "invalid_input", "HTTP 422")
+    found = [
+        (_word(entry.get("type")), entry) for entry in detail[:_DETAILS_READ] if isinstance(entry, Mapping)
+    ]
+    kinds = [kind or "unknown" for kind, _ in found]
+    places = "; ".join(f"{_place(entry)}: {kind}" for kind, (_, entry) in zip(kinds, found, strict=True))
+    passing = next((kind for kind in kinds if kind in _PASSING), None)
+    if passing is not None:
+        return EngineUnavailable(passing, f"HTTP 422: {places[:_DETAIL]}")
+    final = next((kind for kind in kinds if kind in _FINAL), "invalid_input")
+    return EngineRefused(final, places[:_DETAIL])
+
+
+def _limited(headers: Mapping[str, str], _facts: Mapping[str, Any], _is_submit: bool) -> EngineFailure:
+    return EngineUnavailable("rate_limited", "HTTP 429", retry_after_s=_retry_after(headers))
+
+
+def _cancelled(_headers: Mapping[str, str], _facts: Mapping[str, Any], _is_submit: bool) -> EngineFailure:
+    return EngineRefused("cancelled")
+
+
+_BY_STATUS = {
+    401: _unauthorised,
+    403: _forbidden,
+    404: _not_found,
+    422: _invalid,
+    429: _limited,
+    499: _cancelled,
+}
+# `detail[].type` of a 422 as fal's error page divides them: worth another try, and final.
+_PASSING = frozenset(
+    {
+        "internal_server_error",
+        "generation_timeout",
+        "downstream_service_error",
+        "downstream_service_unavailable",
+    }
+)
+_FINAL = frozenset(
+    {
+        "content_policy_violation",
+        "no_media_generated",
+        "image_too_small",
+        "image_too_large",
+        "image_load_error",
+        "file_download_error",
+        "face_detection_error",
+        "file_too_large",
+        "unsupported_image_format",
+        "feature_not_supported",
+    }
+)
+_DETAIL = 200
+_DETAILS_READ = 5
+_LINES_READ = 50
+_MAX_PICTURES = 64
+_STEPS = re.compile(r"(?<![\d.])(\d{1,6})\s?/\s?(\d{1,6})(?![\d.])")
+_PERCENT = re.compile(r"(?<![\d.])(\d{1,3})(?:\.\d+)?%\|?")
+
+
+def _picture(image: object, *, is_withheld: bool) -> EnginePicture:
+    facts = _mapping(image)
+    url = facts.get("url")
+    if not isinstance(url, str) or not url:
+        raise EngineUnavailable("rubbish", "an image has no address")
+    content_type = facts.get("content_type")
+    return EnginePicture(
+        url=url,
+        width_px=_whole(facts.get("width")),
+        height_px=_whole(facts.get("height")),
+        content_type=content_type if isinstance(content_type, str) else None,
+        is_withheld=is_withheld,
+    )
+
+
+def _progress_of(line: Mapping[str, Any]) -> float | None:
+    labels = line.get("labels")
+    if isinstance(labels, Mapping):
+        step, steps = _number(labels.get("step")), _number(labels.get("steps"))
+        if step is not None and steps:
+            return _fraction(step, steps)
+    message = line.get("message")
+    if not isinstance(message, str):
+        return None
+    message = message[-500:]  # a bar that redraws itself ends with the newest state
+    if bars := _STEPS.findall(message):
+        done, total = bars[-1]
+        return _fraction(float(done), float(total)) if int(total) else None
+    if percents := _PERCENT.findall(message):
+        return _fraction(float(percents[-1]), 100)
+    return None
+
+
+def _fraction(done: float, total: float) -> float | None:
+    return min(max(done / total, 0.0), 1.0) if total > 0 else None
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise EngineUnavailable("rubbish", "the answer is not a JSON object")
+    return value
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _text(value: object) -> str:
+    return value.lower() if isinstance(value, str) else ""
+
+
+def _word(value: object) -> str | None:
+    """A machine's word such as `missing` or `value_error.missing`; None for anything that could be prose."""
+    return value if isinstance(value, str) and re.fullmatch(r"[a-z0-9_.]{1,60}", value) else None
+
+
+def _place(entry: Mapping[str, Any]) -> str:
+    where = entry.get("loc")
+    parts: Sequence[object] = where[:6] if isinstance(where, list) else ()
+    named = [str(part) for part in parts if isinstance(part, int) or _word(part)]
+    return ".".join(named) or "?"
+
+
+def _policy_in(detail: str) -> str | None:
+    is_policy = any(word in detail for word in ("content policy", "content_policy", "nsfw", "safety"))
+    return "content_policy_violation" if is_policy else None
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    seconds = _number(headers.get("retry-after"))
+    return min(seconds, 3600.0) if seconds is not None and seconds >= 0 else None

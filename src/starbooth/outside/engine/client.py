@@ -1,0 +1,227 @@
+"""The engine client: fal.ai and the darkroom through the official `fal-client`.
+
+Overrides private attributes of `fal-client` 1.0.3 (`_client`, `_token_manager`, `_cdn_client`), which is
+why that version is pinned and `tests/outside/engine/test_darkroom.py` drives all its calls.
+"""
+
+import base64
+import re
+import time
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime
+from typing import Any, TypeVar
+
+import fal_client
+import httpx
+from fal_client import client as fal
+
+from starbooth.base.errors import SettingError
+from starbooth.base.settings import Settings
+from starbooth.outside.engine import hooks
+from starbooth.outside.engine.answers import progress_in, result_from_payload
+from starbooth.outside.engine.contract import (
+    Engine,
+    EngineRefused,
+    EngineResult,
+    EngineUnavailable,
+    Finished,
+    HookAnswer,
+    PaintOrder,
+    Ticket,
+    TicketLost,
+    Waiting,
+    Working,
+)
+from starbooth.outside.engine.inputs import arguments
+from starbooth.outside.engine.wire import EngineHTTP, Rewrite, body_of
+
+REQUEST_KEY = "X-Starbooth-Request-Key"
+
+Answer = TypeVar("Answer")
+
+
+def open_engine(settings: Settings) -> Engine:
+    """The engine that the settings name: `engine_url`, which counts as a darkroom, before fal.ai.
+
+    Opens no connection yet. Use it on one event loop only and `aclose` it. Raises: SettingError.
+    """
+    account = settings.engine_account
+    if settings.engine_url is not None:
+        key = settings.engine_key.get_secret_value() if settings.engine_key else "none"
+        return FalEngine(name="darkroom", key=key, base_url=settings.engine_url, account=account)
+    if settings.fal_key is not None:
+        return FalEngine(name="fal", key=settings.fal_key.get_secret_value(), base_url=None, account=account)
+    raise SettingError(
+        "STARBOOTH_ENGINE_URL",
+        "is missing and so is FAL_KEY; set one: the address of a darkroom, or a key of fal.ai.",
+    )
+
+
+class FalEngine:
+    """An Engine over fal's queue protocol. `base_url` None is fal.ai itself, else a deduplicating server."""
+
+    def __init__(self, *, name: str, key: str, base_url: str | None, account: str | None) -> None:
+        self.name = name
+        self.is_deduplicating = base_url is not None
+        self._base = httpx.URL(base_url) if base_url is not None else None
+        self._account = account
+        transport = Rewrite(base_url) if base_url is not None else fal.AsyncBackupDomainTransport()
+        self._http = EngineHTTP(transport=transport, key=key, is_deduplicating=self.is_deduplicating)
+        self._fal = _Client(key=key, http=self._http, base_url=base_url)
+        self._keys = hooks.HookKeys(self._fetch_keys)
+
+    async def submit(
+        self, endpoint: str, order: PaintOrder, *, request_key: str, webhook_url: str | None
+    ) -> Ticket:
+        """See Engine.submit."""
+        headers = {REQUEST_KEY: request_key} if self.is_deduplicating else {}
+        call = self._fal.submit(
+            endpoint, arguments(endpoint, order), webhook_url=webhook_url, headers=headers
+        )
+        try:
+            handle = await _read(call)
+            return Ticket(engine=self.name, endpoint=endpoint, request_id=_request_id(handle.request_id))
+        except EngineUnavailable as error:
+            if error.cause == "rubbish":  # it said yes to something
+                error.may_have_bought = True
+            raise
+
+    async def status(self, ticket: Ticket, *, with_progress: bool = True) -> Waiting | Working | Finished:
+        """See Engine.status."""
+        call = self._fal.status(ticket.endpoint, _request_id(ticket.request_id), with_logs=with_progress)
+        answer = await _read(call)
+        if isinstance(answer, fal.Queued):
+            is_position = isinstance(answer.position, int) and not isinstance(answer.position, bool)
+            return Waiting(position=answer.position if is_position else None)
+        if isinstance(answer, fal.InProgress):
+            return Working(progress=progress_in(answer.logs))
+        return Finished()
+
+    async def result(self, ticket: Ticket) -> EngineResult:
+        """See Engine.result. One request: `fal-client` would poll until the end and drop the headers."""
+        handle = await self._fal.get_handle(ticket.endpoint, _request_id(ticket.request_id))
+        response = await self._http.request("GET", handle.response_url)
+        if response.status_code == httpx.codes.ACCEPTED:
+            raise EngineUnavailable("not_finished")
+        units = response.headers.get("x-fal-billable-units", "")
+        is_decimal = re.fullmatch(r"\d{1,9}(\.\d{1,9})?", units)
+        return result_from_payload(body_of(response), billable_units=float(units) if is_decimal else None)
+
+    async def cancel(self, ticket: Ticket) -> None:
+        """See Engine.cancel."""
+        try:
+            await self._fal.cancel(ticket.endpoint, _request_id(ticket.request_id))
+        except (EngineRefused, TicketLost):
+            return  # it ended before, or was never there: nothing is left to stop
+
+    async def fetch(self, url: str, *, limit_bytes: int) -> bytes:
+        """See Engine.fetch."""
+        if url.startswith("data:"):
+            return _inline(url, limit_bytes=limit_bytes)
+        if not self._is_own(url):
+            raise EngineRefused("foreign_address")
+        return await self._http.fetch(url, limit_bytes=limit_bytes)
+
+    async def check_hook(self, headers: Mapping[str, str], body: bytes, *, now: datetime) -> HookAnswer:
+        """See Engine.check_hook."""
+        return await hooks.check(headers, body, keys=self._keys, now=now, account=self._account)
+
+    async def health(self) -> str:
+        """See Engine.health. Asks for a request that never was: to a good key that is "not found", for free."""
+        began = time.monotonic()
+        nobody = Ticket(
+            engine=self.name, endpoint="fal-ai/flux", request_id="00000000-0000-4000-8000-000000000000"
+        )
+        with suppress(TicketLost, EngineRefused):
+            await self.status(nobody, with_progress=False)
+        where = "fal.ai" if self._base is None else str(self._base)
+        return (
+            f"{self.name} at {where} answers in {1000 * (time.monotonic() - began):.0f} ms and takes the key"
+        )
+
+    async def aclose(self) -> None:
+        """See Engine.aclose."""
+        await self._http.aclose()
+
+    def _is_own(self, url: str) -> bool:
+        try:
+            where = httpx.URL(url)
+        except httpx.InvalidURL:
+            return False
+        if where.userinfo:
+            return False
+        if self._base is not None:
+            return (where.scheme, where.host, where.port) == (
+                self._base.scheme,
+                self._base.host,
+                self._base.port,
+            )
+        is_fal = where.host == "fal.media" or where.host.endswith((".fal.media", ".fal.ai"))
+        return where.scheme == "https" and where.port is None and is_fal
+
+    async def _fetch_keys(self) -> object:
+        try:
+            response = await self._http.request("GET", f"{fal.REST_URL}/.well-known/jwks.json")
+        except (TicketLost, EngineRefused) as error:
+            raise EngineUnavailable("no_keys", str(error)) from error
+        return body_of(response)
+
+
+class _Client(fal_client.AsyncClient):
+    """`fal-client` on our HTTP client, for one engine."""
+
+    def __init__(self, *, key: str, http: EngineHTTP, base_url: str | None) -> None:
+        super().__init__(key=key)
+        self._http = http
+        self._base_url = base_url
+        self._tokens: fal.AsyncCDNTokenManager | None = None
+
+    async def _get_http(self) -> httpx.AsyncClient:
+        return self._http
+
+    async def _get_tokens(self) -> fal.AsyncCDNTokenManager:
+        if self._tokens is None:
+            self._tokens = fal.AsyncCDNTokenManager(await self._auth)
+            if self._base_url is not None:
+                self._tokens._url = self._tokens._url.replace(fal.REST_URL, self._base_url)
+        return self._tokens
+
+    _client = property(lambda self: self._get_http())
+    _token_manager = property(lambda self: self._get_tokens())
+
+    @asynccontextmanager
+    async def _cdn_client(self) -> AsyncIterator[httpx.AsyncClient]:
+        transport = Rewrite(self._base_url) if self._base_url is not None else None
+        headers = {"User-Agent": fal.USER_AGENT}
+        async with httpx.AsyncClient(
+            transport=transport, headers=headers, timeout=self.default_timeout
+        ) as client:
+            yield client
+
+
+async def _read(call: Coroutine[Any, Any, Answer]) -> Answer:
+    """`fal-client` reads answers without checks: what it trips over is the engine's rubbish, not our bug."""
+    try:
+        return await call
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise EngineUnavailable("rubbish", type(error).__name__) from error
+
+
+def _request_id(value: object) -> str:
+    """Ids are put into paths, so they must not hold a path. Raises: EngineUnavailable("rubbish")."""
+    if isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_-]{1,128}", value):
+        return value
+    raise EngineUnavailable("rubbish", "the request id is not one")
+
+
+def _inline(url: str, *, limit_bytes: int) -> bytes:
+    header, comma, text = url.partition(",")
+    if not comma or not header.endswith(";base64"):
+        raise EngineUnavailable("rubbish", "a data URL without base64")
+    if len(text) > limit_bytes * 4 // 3 + 4:
+        raise EngineRefused("too_large", f"more than {limit_bytes} bytes")
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:  # also binascii.Error
+        raise EngineUnavailable("rubbish", "a data URL with broken base64") from None

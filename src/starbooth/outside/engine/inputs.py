@@ -1,0 +1,45 @@
+"""A paint order as the input of an endpoint, in fal's words (`reference` of fal.ai's model pages).
+
+Knows which endpoint families leave fields out. Bounds are not checked here: the engine answers 422.
+"""
+
+from typing import Any
+
+from starbooth.outside.engine.contract import EngineRefused, PaintOrder
+
+
+def arguments(endpoint: str, order: PaintOrder) -> dict[str, Any]:
+    """The JSON input of `endpoint`. Seeds stay whole numbers: a float would lose digits above 2**53.
+
+    Raises: EngineRefused where the endpoint cannot paint such an order (more than one picture, other inputs).
+    """
+    if endpoint in _OTHER_INPUTS:
+        raise EngineRefused("unsupported_endpoint", endpoint)
+    wanted: dict[str, Any] = {
+        "prompt": order.prompt,
+        "image_size": {"width": order.width_px, "height": order.height_px},
+        "seed": order.seed,
+        "output_format": "png",
+    }
+    if endpoint.startswith(_ONE_PICTURE):
+        if order.count != 1:
+            raise EngineRefused("one_picture_only", endpoint)
+    else:
+        wanted["num_images"] = order.count
+    if not endpoint.startswith(_VENDOR_TUNED):
+        wanted["num_inference_steps"] = order.steps
+        wanted["guidance_scale"] = order.guidance
+        wanted["enable_safety_checker"] = True
+    return wanted
+
+
+_ONE_PICTURE = ("fal-ai/flux-2-pro",)
+_VENDOR_TUNED = ("fal-ai/flux-pro/", "fal-ai/flux-2-pro")  # no steps, no guidance; their checker is always on
+_OTHER_INPUTS = frozenset(
+    {
+        "fal-ai/flux-pulid",  # wants a reference picture
+        "fal-ai/flux-pro/v1.1-ultra",  # wants an aspect ratio
+        "fal-ai/flux-pro/kontext",  # wants a picture
+        "fal-ai/flux-kontext/dev",
+    }
+)

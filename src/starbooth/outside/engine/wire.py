@@ -1,0 +1,144 @@
+"""How calls reach the engine: one connection pool, limited repeats, time and size, every failure by its name.
+
+Knows HTTP and fal's hosts; knows no order. The retrying of `fal-client` itself is never used: it would send
+a purchase up to ten times after a lost answer. Every failure leaves here as an exception of ours, which
+`fal-client` does not catch, so that the one place deciding about repeats is `EngineHTTP.request`.
+"""
+
+import asyncio
+import json
+from typing import Any
+
+import httpx
+from fal_client import client as fal
+
+from starbooth.outside.engine.answers import failure_of
+from starbooth.outside.engine.contract import EngineRefused, EngineUnavailable
+
+FAL_HOSTS = frozenset(
+    httpx.URL(address).host
+    for address in (fal.RUN_URL_FORMAT, fal.QUEUE_URL_FORMAT, fal.REST_URL, fal.CDN_URL)
+)
+TIMES = httpx.Timeout(15.0, connect=5.0)
+CALL_S = 20.0
+FETCH_S = 60.0
+ANSWER_BYTES = 4 * 1024 * 1024
+
+
+class Rewrite(httpx.AsyncBaseTransport):
+    """Sends what is meant for fal's hosts to `base_url` instead, and everything else where it says."""
+
+    def __init__(self, base_url: str) -> None:
+        self._base = httpx.URL(base_url)
+        self._prefix = self._base.raw_path.rstrip(b"/")
+        self._host = self._base.netloc.decode("ascii")
+        # Idle connections end before a uvicorn at the other side would end them (5 s).
+        limits = httpx.Limits(max_connections=100, max_keepalive_connections=50, keepalive_expiry=4.0)
+        self._inner = httpx.AsyncHTTPTransport(limits=limits)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send one request. Raises httpx's transport errors."""
+        if request.url.host in FAL_HOSTS:
+            request.url = self._base.copy_with(raw_path=self._prefix + request.url.raw_path)
+            request.headers["Host"] = self._host
+        return await self._inner.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        """Close the pool."""
+        await self._inner.aclose()
+
+
+class EngineHTTP(httpx.AsyncClient):
+    """The HTTP client that `fal-client` is given. Answers are successes; all else is raised by its name.
+
+    A POST is sent once unless `is_deduplicating`. Other methods, which are harmless to repeat, and the
+    POSTs of a deduplicating engine are sent once more where the connection broke.
+    """
+
+    def __init__(self, *, transport: httpx.AsyncBaseTransport, key: str, is_deduplicating: bool) -> None:
+        headers = {"Authorization": f"Key {key}", "User-Agent": fal.USER_AGENT}
+        super().__init__(transport=transport, timeout=TIMES, headers=headers, follow_redirects=False)
+        self._is_deduplicating = is_deduplicating
+
+    async def request(self, method: str, url: httpx.URL | str, **options: Any) -> httpx.Response:
+        """One call within 20 s and 4 MiB. Raises: EngineRefused, EngineUnavailable, TicketLost."""
+        options["timeout"] = TIMES  # fal-client asks for two minutes
+        is_submit = method == "POST"
+        request = self.build_request(method, url, **options)
+        is_repeatable = self._is_deduplicating or not is_submit
+        response = await self._exchange(request, is_submit=is_submit, is_repeatable=is_repeatable)
+        if response.is_success:
+            return response
+        raise failure_of(response.status_code, response.headers, body_of(response), is_submit=is_submit)
+
+    async def fetch(self, url: str, *, limit_bytes: int) -> bytes:
+        """A file within 60 s, without our key and without following it elsewhere.
+
+        Raises: EngineRefused("too_large"), EngineUnavailable.
+        """
+        request = self.build_request("GET", url)
+        del request.headers["Authorization"]
+        response = await self._exchange(request, limit_bytes=limit_bytes, total_s=FETCH_S)
+        if not response.is_success:
+            raise EngineUnavailable(f"http_{response.status_code}", "of a file")
+        return response.content
+
+    async def _exchange(
+        self,
+        request: httpx.Request,
+        *,
+        is_submit: bool = False,
+        is_repeatable: bool = True,
+        limit_bytes: int = ANSWER_BYTES,
+        total_s: float = CALL_S,
+    ) -> httpx.Response:
+        try:
+            async with asyncio.timeout(total_s):
+                try:
+                    return await self._send_once(request, limit_bytes=limit_bytes)
+                except _BROKEN:
+                    if not is_repeatable:
+                        raise
+                    return await self._send_once(request, limit_bytes=limit_bytes)
+        except TimeoutError as error:
+            raise EngineUnavailable("timed_out", may_have_bought=is_submit) from error
+        except httpx.HTTPError as error:
+            raise transport_failure(error, is_submit=is_submit) from error
+
+    async def _send_once(self, request: httpx.Request, *, limit_bytes: int) -> httpx.Response:
+        response = await self.send(request, stream=True)
+        try:
+            content = bytearray()
+            async for chunk in response.aiter_bytes():
+                content += chunk
+                if len(content) > limit_bytes:
+                    raise EngineRefused("too_large", f"more than {limit_bytes} bytes")
+        finally:
+            await response.aclose()
+        headers = [
+            (name, value) for name, value in response.headers.raw if name.lower() not in _OF_THE_STREAM
+        ]
+        return httpx.Response(response.status_code, headers=headers, content=bytes(content), request=request)
+
+
+_BROKEN = (httpx.ReadError, httpx.WriteError, httpx.CloseError, httpx.RemoteProtocolError)
+_OF_THE_STREAM = (b"content-encoding", b"content-length", b"transfer-encoding")
+
+
+def body_of(response: httpx.Response) -> object:
+    """The parsed JSON of a whole answer, None where it is not JSON."""
+    try:
+        return json.loads(response.content)
+    except (ValueError, RecursionError):
+        return None
+
+
+def transport_failure(error: httpx.HTTPError, *, is_submit: bool) -> EngineUnavailable:
+    """Name a failure below HTTP. Only before the connection stood is it sure that nothing was sent."""
+    kind = type(error).__name__
+    if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)):
+        return EngineUnavailable("unreachable", kind)
+    if isinstance(error, httpx.DecodingError):
+        return EngineUnavailable("rubbish", kind, may_have_bought=is_submit)
+    cause = "timed_out" if isinstance(error, httpx.TimeoutException) else "dropped"
+    return EngineUnavailable(cause, kind, may_have_bought=is_submit)
