@@ -84,7 +84,11 @@ def is_connection_lost(error: BaseException | None) -> bool:
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(
-            seen, OSError | asyncpg.PostgresConnectionError | asyncpg.InterfaceError | asyncpg.OperatorInterventionError
+            seen,
+            OSError
+            | asyncpg.PostgresConnectionError
+            | asyncpg.InterfaceError
+            | asyncpg.OperatorInterventionError,
         ):
             return True
         seen = seen.__cause__

@@ -119,9 +119,7 @@ async def _pause(stop: asyncio.Event, *, seconds: float) -> None:
         return
 
 
-async def every(
-    seconds: float, work: Callable[[], Awaitable[None]], *, stop: asyncio.Event
-) -> None:
+async def every(seconds: float, work: Callable[[], Awaitable[None]], *, stop: asyncio.Event) -> None:
     """Run `work` now and then every `seconds` until `stop` is set; an error is logged and the next turn comes."""
     while not stop.is_set():
         try:

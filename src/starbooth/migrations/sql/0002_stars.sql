@@ -88,7 +88,7 @@ DECLARE
     _user_id text;
     _balance integer;
     _returned integer;
-    _ending public."TransactionStatus" := CASE WHEN _spent = 0 THEN 'REFUNDED' ELSE 'COMPLETED' END;
+    _ending public."TransactionStatus";
 BEGIN
     SELECT "userId" INTO _user_id FROM public."StarTransaction" WHERE "id" = _hold_id;
     IF NOT FOUND THEN
@@ -99,6 +99,8 @@ BEGIN
     IF _hold."type" NOT IN ('GENERATION', 'TRAINING') THEN
         RETURN ROW('no_hold', NULL, _balance)::starbooth.movement;
     END IF;
+    -- A hold of nothing (a free order) is spent whole by spending nothing.
+    _ending := CASE WHEN _spent = 0 AND _hold."amount" < 0 THEN 'REFUNDED' ELSE 'COMPLETED' END;
     IF _hold."status" <> 'PENDING' THEN
         SELECT coalesce(sum("amount"), 0) INTO _returned FROM public."StarTransaction"
             WHERE metadata ->> 'refundOf' = _hold_id;

@@ -1,0 +1,40 @@
+"""Rows of base models and offers."""
+
+from enum import StrEnum
+
+from sqlalchemy import Boolean, Column, DateTime, Float, Integer, Table, Text
+from sqlalchemy.dialects.postgresql import ENUM
+
+from starbooth.base.database import BOOTH, PUBLIC
+
+
+class BaseModelType(StrEnum):
+    """The base models that the contract knows."""
+
+    FLUX = "FLUX"
+    FLUX_FAST = "FLUX_FAST"
+    FLUX_PORTRAIT = "FLUX_PORTRAIT"
+
+
+base_models = Table(
+    "BaseModel",
+    PUBLIC,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("type", ENUM(BaseModelType, name="BaseModelType", schema="public", create_type=False)),
+    Column("isDefault", Boolean, nullable=False),
+)
+
+offers = Table(
+    "offers",
+    BOOTH,
+    Column("base_model_id", Text, primary_key=True),
+    Column("endpoint", Text, nullable=False),
+    Column("price_stars", Integer, nullable=False),
+    Column("width_px", Integer, nullable=False),
+    Column("height_px", Integer, nullable=False),
+    Column("steps", Integer, nullable=False),
+    Column("guidance", Float, nullable=False),
+    Column("updated_at", DateTime(timezone=True), nullable=False),
+)

@@ -1,0 +1,162 @@
+"""Owing: every change of an order that its guest should see raises `owed`; showing it raises `shown`.
+
+One row per order and one message per order. A worker that shows has the row to itself for a while
+(`busy_until`), so two cannot edit the message in the wrong order.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import text
+
+from starbooth.base.database import Tx
+from starbooth.base.jobs import Job
+from starbooth.domain.users.guests import Language
+
+SHOW = "show"
+_BUSY_FOR = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """One order's message as claimed. `message_id` None: nothing was sent yet, or it was deleted."""
+
+    order_id: str
+    chat_id: int
+    reply_to_message_id: int | None
+    message_id: int | None
+    language: Language
+    owed: int
+    fingerprint: str | None
+    tries: int
+
+
+_CLAIM = text("""
+    UPDATE starbooth.deliveries SET busy_until = now() + :busy_for
+    WHERE order_id = :id AND state = 'open' AND shown < owed AND due_at <= now()
+        AND (busy_until IS NULL OR busy_until <= now())
+    RETURNING order_id, chat_id, reply_to_message_id, message_id, language, owed, fingerprint, tries
+""")
+
+
+def show_job(order_id: str) -> Job:
+    """The job that shows what is owed of an order."""
+    return Job(name=SHOW, facts={"order": order_id})
+
+
+async def open_delivery(
+    tx: Tx, *, order_id: str, chat_id: int, reply_to_message_id: int | None, language: Language
+) -> None:
+    """Owe this chat everything about an order from now on. Repeat: harmless."""
+    await tx.execute(
+        text(
+            "INSERT INTO starbooth.deliveries (order_id, chat_id, reply_to_message_id, language)"
+            " VALUES (:id, :chat_id, :reply_to, :language) ON CONFLICT DO NOTHING"
+        ),
+        {
+            "id": order_id,
+            "chat_id": chat_id,
+            "reply_to": reply_to_message_id,
+            "language": language.value,
+        },
+    )
+
+
+async def owe(tx: Tx, order_id: str) -> bool:
+    """Note that the order changed. False where nobody waits for it in a chat."""
+    rows = await tx.execute(
+        text(
+            "UPDATE starbooth.deliveries SET owed = owed + 1 WHERE order_id = :id AND state = 'open' RETURNING 1"
+        ),
+        {"id": order_id},
+    )
+    return rows.first() is not None
+
+
+async def owe_news(tx: Tx, *, not_sooner_than: timedelta, limit: int) -> list[str]:
+    """Owe a fresh look to active orders whose message is older than this; their place or wait may have changed."""
+    rows = await tx.execute(
+        text("""
+            UPDATE starbooth.deliveries SET owed = owed + 1, due_at = now()
+            WHERE order_id IN (
+                SELECT d.order_id FROM starbooth.deliveries d JOIN starbooth.orders o ON o.id = d.order_id
+                WHERE d.state = 'open' AND d.shown = d.owed AND d.due_at < now() - :age
+                    AND o.state IN ('held', 'running')
+                ORDER BY d.due_at LIMIT :limit FOR UPDATE OF d SKIP LOCKED)
+            RETURNING order_id
+        """),
+        {"age": not_sooner_than, "limit": limit},
+    )
+    return list(rows.scalars())
+
+
+async def find_owed(tx: Tx, *, limit: int) -> list[str]:
+    """Deliveries that are due and that nobody is busy with."""
+    rows = await tx.execute(
+        text(
+            "SELECT order_id FROM starbooth.deliveries WHERE state = 'open' AND shown < owed"
+            " AND due_at <= now() AND (busy_until IS NULL OR busy_until <= now())"
+            " ORDER BY due_at LIMIT :limit"
+        ),
+        {"limit": limit},
+    )
+    return list(rows.scalars())
+
+
+async def claim_delivery(tx: Tx, order_id: str) -> Delivery | None:
+    """Have the message to oneself for half a minute; None where nothing is owed or somebody else is at it."""
+    row = (await tx.execute(_CLAIM, {"id": order_id, "busy_for": _BUSY_FOR})).first()
+    if row is None:
+        return None
+    return Delivery(**{**row._mapping, "language": Language(row.language)})
+
+
+async def note_message(tx: Tx, order_id: str, message_id: int | None) -> None:
+    """Remember which message stands for the order; None forgets one that is gone."""
+    await tx.execute(
+        text("UPDATE starbooth.deliveries SET message_id = :message_id WHERE order_id = :id"),
+        {"id": order_id, "message_id": message_id},
+    )
+
+
+async def note_shown(tx: Tx, delivery: Delivery, *, fingerprint: str, is_final: bool) -> bool:
+    """Note that what was owed at the claim is shown. True where more has become owed since."""
+    row = (
+        await tx.execute(
+            text("""
+                UPDATE starbooth.deliveries SET shown = :owed, fingerprint = :fingerprint, busy_until = NULL,
+                    tries = 0, due_at = now(),
+                    state = CASE WHEN :is_final AND owed = :owed THEN 'delivered' ELSE state END,
+                    delivered_at = CASE WHEN :is_final THEN now() END
+                WHERE order_id = :id RETURNING owed > :owed AS owes_more
+            """),
+            {
+                "id": delivery.order_id,
+                "owed": delivery.owed,
+                "fingerprint": fingerprint,
+                "is_final": is_final,
+            },
+        )
+    ).one()
+    return bool(row.owes_more)
+
+
+async def postpone(tx: Tx, order_id: str, *, delay: timedelta) -> None:
+    """Try again later: Telegram asked for patience or did not answer."""
+    await tx.execute(
+        text(
+            "UPDATE starbooth.deliveries SET busy_until = NULL, tries = tries + 1, due_at = now() + :delay"
+            " WHERE order_id = :id"
+        ),
+        {"id": order_id, "delay": delay},
+    )
+
+
+async def give_up(tx: Tx, order_id: str) -> None:
+    """Stop trying: the guest does not take our messages. The pictures stay in storage and in the history."""
+    await tx.execute(
+        text(
+            "UPDATE starbooth.deliveries SET state = 'undeliverable', busy_until = NULL WHERE order_id = :id"
+        ),
+        {"id": order_id},
+    )

@@ -1,0 +1,25 @@
+"""What a message shows: a plain value, so that it can be compared and tested without Telegram."""
+
+import hashlib
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Button:
+    """An inline button. `action` is what comes back when it is pressed: at most 64 bytes."""
+
+    label: str
+    action: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Screen:
+    """One message. `html`: Telegram's HTML, every foreign piece escaped. `file_key`: the picture, if it shows one."""
+
+    html: str
+    file_key: str | None = None
+    rows: tuple[tuple[Button, ...], ...] = ()
+
+    def fingerprint(self) -> str:
+        """Equal for equal screens: an edit to what is already shown is saved."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()[:32]

@@ -1,0 +1,1 @@
+"""Generations: pictures from words. Placing them, running them on an engine, keeping what comes."""

@@ -1,0 +1,79 @@
+"""The end of an order for pictures: rows in `public`, stars settled, the delivery owed; one transaction each."""
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import func, insert
+
+from starbooth.base.database import Tx
+from starbooth.base.ids import new_id
+from starbooth.base.jobs import Job, enqueue
+from starbooth.domain.delivery.owe import owe, show_job
+from starbooth.domain.generations.request import START
+from starbooth.domain.generations.tables import generations
+from starbooth.domain.orders import end
+from starbooth.domain.orders.end import EndedOrder, TicketEnd
+
+
+async def finish_if_complete(tx: Tx, order_id: str, *, file_url: Callable[[str], str]) -> None:
+    """End the order if all its tickets have ended: record, settle, owe. Repeat: harmless, it ends once."""
+    ended = await end.end_if_complete(tx, order_id)
+    if ended is not None:
+        await _record(tx, ended, file_url)
+
+
+async def finish_overdue(
+    tx: Tx, order_id: str, *, reason: str, file_url: Callable[[str], str]
+) -> EndedOrder | None:
+    """End an active order now, paying for the pictures that are there. None where it had ended before."""
+    ended = await end.end_now(tx, order_id, reason=reason)
+    if ended is not None:
+        await _record(tx, ended, file_url)
+    return ended
+
+
+async def cancel_waiting(tx: Tx, *, order_id: str, user_id: str) -> EndedOrder:
+    """Cancel the guest's own order while it waits. Raises: NoSuchOrder, TooLateToCancel."""
+    ended = await end.cancel(tx, order_id=order_id, user_id=user_id)
+    if await owe(tx, order_id):
+        await enqueue(tx, show_job(order_id))
+    return ended
+
+
+async def _record(tx: Tx, ended: EndedOrder, file_url: Callable[[str], str]) -> None:
+    done = [ticket for ticket in ended.tickets if ticket.state == "done"]
+    if done:
+        rows = [_row(ended, ticket, place, len(done), file_url) for place, ticket in enumerate(done)]
+        await tx.execute(insert(generations), rows)
+    jobs = [Job(name=START)]  # a slot is free
+    if await owe(tx, ended.order_id):
+        jobs.append(show_job(ended.order_id))
+    await enqueue(tx, *jobs)
+
+
+def _row(
+    ended: EndedOrder, ticket: TicketEnd, place: int, pictures: int, file_url: Callable[[str], str]
+) -> dict[str, Any]:
+    assert ticket.file_key is not None
+    frozen = ended.request["frozen"]
+    # What does not divide evenly is told on the first pictures, so that the rows sum up to the charge.
+    share, rest = divmod(ended.spent_stars, pictures)
+    return {
+        "id": new_id(),
+        "userId": ended.user_id,
+        "baseModelId": frozen["base_model_id"],
+        "loraId": None,
+        "prompt": ended.request["asked"]["prompt"],
+        "negativePrompt": None,
+        "imageUrl": file_url(ticket.file_key),
+        "seed": ticket.seed,
+        "starsUsed": share + (place < rest),
+        "metadata": {
+            "orderId": ended.order_id,
+            "number": ticket.number,
+            "steps": frozen["steps"],
+            "guidance": frozen["guidance"],
+            **ticket.facts,
+        },
+        "createdAt": func.now(),
+    }

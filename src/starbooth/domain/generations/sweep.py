@@ -1,0 +1,49 @@
+"""The net under everything: whatever is due and was not done by a job is found and done here.
+
+Runs in every worker every second or so. Two at once are harmless: each step is claimed.
+"""
+
+import asyncio
+
+import structlog
+
+from starbooth.base.database import Database
+from starbooth.base.errors import Unavailable
+from starbooth.domain.generations.finish import finish_overdue
+from starbooth.domain.generations.run import Outside, check_order, start_orders
+from starbooth.domain.orders import end, run
+from starbooth.outside.engine.contract import Ticket
+
+_log = structlog.get_logger()
+_AT_ONCE = 20
+
+
+async def sweep(database: Database, outside: Outside) -> None:
+    """End what is overdue, look at what is due, start what may start. Repeat: harmless."""
+    await _end_overdue(database, outside)
+    async with database.transaction() as tx:
+        due = await run.find_due(tx, limit=_AT_ONCE)
+    await asyncio.gather(*(check_order(database, outside, order_id) for order_id in due))
+    await start_orders(database, outside)
+
+
+async def _end_overdue(database: Database, outside: Outside) -> None:
+    async with database.transaction() as tx:
+        overdue = await end.find_overdue(tx, limit=_AT_ONCE)
+    for order_id in overdue:
+        async with database.transaction() as tx:
+            tickets = await run.read_tickets(tx, order_id)
+            ended = await finish_overdue(tx, order_id, reason="deadline", file_url=outside.file_url)
+        if ended is not None:
+            _log.warning("order.overdue", order=order_id, spent_stars=ended.spent_stars)
+        for ticket in tickets:
+            if ticket.state == "sent" and ticket.engine and ticket.request_id:
+                await _cancel(outside, ticket.engine, ticket.endpoint, ticket.request_id)
+
+
+async def _cancel(outside: Outside, engine: str, endpoint: str, request_id: str) -> None:
+    """Spare the engine work that nobody waits for; the order has ended whether or not it hears us."""
+    try:
+        await outside.engine.cancel(Ticket(engine=engine, endpoint=endpoint, request_id=request_id))
+    except Unavailable as error:
+        _log.info("engine.cancel_failed", reason=error.reason)

@@ -1,0 +1,160 @@
+"""Placing an order: hold the stars and write the order with its tickets, all or nothing."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from starbooth.base.database import Tx
+from starbooth.domain.orders.errors import RequestKeyReused, TooManyOrders
+from starbooth.domain.stars import ledger
+from starbooth.domain.stars.errors import KeyReused
+from starbooth.domain.stars.tables import TransactionType
+
+
+class OrderKind(StrEnum):
+    """What is made."""
+
+    GENERATION = "generation"
+    TRAINING = "training"
+
+
+class Source(StrEnum):
+    """Where an order came from."""
+
+    BOT = "bot"
+    MINIAPP = "miniapp"
+    API = "api"
+    COMMAND = "command"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewOrder:
+    """What is to be placed.
+
+    asked: what the guest decided; a repeat of `request_key` must ask the same.
+    frozen: what we decided for it (size, steps, base model); a repeat keeps the first decision.
+    seeds: one per ticket, that is per engine request, 0 <= seed < 2**63.
+    """
+
+    request_key: str
+    user_id: str
+    kind: OrderKind
+    source: Source
+    endpoint: str
+    asked: Mapping[str, Any]
+    frozen: Mapping[str, Any]
+    seeds: tuple[int, ...]
+    price_stars: int
+    deadline: timedelta
+    active_limit: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlacedOrder:
+    """The order of a request key. `is_repeat`: it had been placed before and nothing new was charged."""
+
+    order_id: str
+    price_stars: int
+    balance_stars: int
+    is_repeat: bool
+
+
+_INSERT = text("""
+    WITH placed AS (
+        INSERT INTO starbooth.orders
+            (id, request_key, user_id, hold_id, kind, source, request, parts, price_stars, turn, deadline_at)
+        SELECT :id, :request_key, :user_id, :hold_id, :kind, :source, :request, cardinality(:seeds), :price,
+            -- Turns between guests (start-time fair queueing): a guest's next turn comes one after their last,
+            -- and never before the turn that is being served now.
+            1 + greatest(
+                (SELECT coalesce(max(turn), 0) FROM starbooth.orders WHERE state = 'running'),
+                (SELECT coalesce(max(turn), 0) FROM starbooth.orders
+                    WHERE user_id = :user_id AND state IN ('held', 'running'))),
+            now() + :deadline
+        WHERE (SELECT count(*) FROM starbooth.orders
+            WHERE user_id = :user_id AND state IN ('held', 'running')) < :active_limit
+        RETURNING id
+    )
+    INSERT INTO starbooth.tickets (order_id, number, seed, endpoint)
+    SELECT placed.id, part.number - 1, part.seed, :endpoint
+    FROM placed, unnest(CAST(:seeds AS bigint[])) WITH ORDINALITY AS part (seed, number)
+    RETURNING order_id
+""").bindparams(bindparam("request", type_=JSONB))
+
+_FIRST = text("""
+    SELECT id, price_stars, request -> 'asked' AS asked, user_id FROM starbooth.orders WHERE id = :id
+""")
+
+
+def order_id_for(request_key: str) -> str:
+    """The id of the order that this request key places, in cuid form. The same key always gives the same id."""
+    number = int.from_bytes(hashlib.sha256(request_key.encode()).digest()[:16])
+    letters = []
+    for _ in range(24):
+        number, digit = divmod(number, 36)
+        letters.append("0123456789abcdefghijklmnopqrstuvwxyz"[digit])
+    return "c" + "".join(letters)
+
+
+async def place(tx: Tx, new: NewOrder) -> PlacedOrder:
+    """Hold the price and write the order and its tickets. The caller enqueues what runs it, in the same `tx`.
+
+    Locks: the guest's account, so one guest's orders are counted one after another. Repeat: the same key and
+    the same `asked` return the first order, also when the price has changed since.
+    Raises: NotEnoughStars, TooManyOrders, RequestKeyReused; after any of them `tx` must be rolled back.
+    """
+    order_id = order_id_for(new.request_key)
+    try:
+        held = await ledger.hold(
+            tx,
+            user_id=new.user_id,
+            price_stars=new.price_stars,
+            purpose=TransactionType(new.kind.name),
+            key=f"order:{order_id}",
+            facts={"orderId": order_id},
+        )
+    except KeyReused:
+        return await _first_order(tx, order_id, new, balance_stars=0)
+    if held.is_repeat:
+        return await _first_order(tx, order_id, new, balance_stars=held.balance_stars)
+    rows = await tx.execute(_INSERT, _values(order_id, held.transaction_id, new))
+    if rows.first() is None:
+        raise TooManyOrders(limit=new.active_limit)
+    return PlacedOrder(
+        order_id=order_id,
+        price_stars=new.price_stars,
+        balance_stars=held.balance_stars,
+        is_repeat=False,
+    )
+
+
+def _values(order_id: str, hold_id: str, new: NewOrder) -> dict[str, Any]:
+    return {
+        "id": order_id,
+        "request_key": new.request_key,
+        "user_id": new.user_id,
+        "hold_id": hold_id,
+        "kind": new.kind.value,
+        "source": new.source.value,
+        "request": {"asked": dict(new.asked), "frozen": dict(new.frozen)},
+        "seeds": list(new.seeds),
+        "price": new.price_stars,
+        "deadline": new.deadline,
+        "active_limit": new.active_limit,
+        "endpoint": new.endpoint,
+    }
+
+
+async def _first_order(tx: Tx, order_id: str, new: NewOrder, *, balance_stars: int) -> PlacedOrder:
+    row = (await tx.execute(_FIRST, {"id": order_id})).first()
+    if row is None or row.user_id != new.user_id or row.asked != dict(new.asked):
+        raise RequestKeyReused
+    return PlacedOrder(
+        order_id=order_id, price_stars=row.price_stars, balance_stars=balance_stars, is_repeat=True
+    )

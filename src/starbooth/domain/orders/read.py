@@ -1,0 +1,104 @@
+"""How an order looks to its guest: state, progress, place in the queue and the wait to expect."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import text
+
+from starbooth.base.database import Tx
+from starbooth.domain.orders.end import OrderState
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderView:
+    """One order at one moment.
+
+    position: 1 is the next to start; None unless it waits.
+    wait: how long until the picture, from the pace of recent orders; None where nothing is known yet.
+    file_keys: the pictures that lie in storage, in order.
+    """
+
+    order_id: str
+    user_id: str
+    state: OrderState
+    prompt: str
+    price_stars: int
+    spent_stars: int | None
+    parts: int
+    progress: float
+    position: int | None
+    wait: timedelta | None
+    error_code: str | None
+    seeds: tuple[int, ...]
+    file_keys: tuple[str, ...]
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing about it will change any more."""
+        return self.state not in (OrderState.HELD, OrderState.RUNNING)
+
+
+_VIEW = text("""
+    SELECT o.id, o.user_id, o.state, o.request -> 'asked' ->> 'prompt' AS prompt, o.price_stars, o.spent_stars,
+        o.parts, o.progress, o.error_code, waiting.position, pace.seconds,
+        array_agg(t.seed ORDER BY t.number) AS seeds,
+        array_agg(t.file_key ORDER BY t.number) FILTER (WHERE t.file_key IS NOT NULL) AS file_keys
+    FROM starbooth.orders o
+    JOIN starbooth.tickets t ON t.order_id = o.id
+    LEFT JOIN LATERAL (
+        SELECT count(*) AS position FROM starbooth.orders w
+        WHERE w.state = 'held' AND (w.turn, w.created_at, w.id) <= (o.turn, o.created_at, o.id)
+    ) waiting ON o.state = 'held'
+    -- Seconds between two ends, and the seconds that one order takes, over the last twenty.
+    LEFT JOIN LATERAL (
+        SELECT extract(epoch FROM avg(r.ended_at - r.started_at)) AS seconds FROM (
+            SELECT started_at, ended_at FROM starbooth.orders
+            WHERE state = 'done' ORDER BY ended_at DESC LIMIT 20) r
+    ) pace ON o.state IN ('held', 'running')
+    WHERE o.id = :id
+    GROUP BY o.id, waiting.position, pace.seconds
+""")
+
+
+async def read_order(tx: Tx, order_id: str, *, slots: int) -> OrderView | None:
+    """The order as it stands, or None. `slots`: how many orders the engine works on at one time."""
+    row = (await tx.execute(_VIEW, {"id": order_id})).first()
+    if row is None:
+        return None
+    return OrderView(
+        order_id=row.id,
+        user_id=row.user_id,
+        state=OrderState(row.state),
+        prompt=row.prompt or "",
+        price_stars=row.price_stars,
+        spent_stars=row.spent_stars,
+        parts=row.parts,
+        progress=row.progress,
+        position=row.position,
+        wait=_expected_wait(row.seconds, row.position, row.progress, slots),
+        error_code=row.error_code,
+        seeds=tuple(row.seeds),
+        file_keys=tuple(row.file_keys or ()),
+    )
+
+
+def _expected_wait(
+    seconds: float | None, position: int | None, progress: float, slots: int
+) -> timedelta | None:
+    """From the mean run of recent orders: those ahead share the slots, then comes the order's own run."""
+    if seconds is None:
+        return None
+    rounds = 0 if position is None else -(-position // slots)
+    return timedelta(seconds=float(seconds) * (rounds + 1 - progress))
+
+
+async def newest_active(tx: Tx, *, user_id: str) -> str | None:
+    """The guest's newest order that has not ended."""
+    found = await tx.scalar(
+        text(
+            "SELECT id FROM starbooth.orders WHERE user_id = :user_id AND state IN ('held', 'running')"
+            " ORDER BY turn DESC, created_at DESC LIMIT 1"
+        ),
+        {"user_id": user_id},
+    )
+    return None if found is None else str(found)

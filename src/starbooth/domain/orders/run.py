@@ -1,0 +1,215 @@
+"""An order at work: taking its turn, keeping its fence, telling its progress, and noting what became of tickets.
+
+The fence is `attempt`: whoever claims or takes over an order raises it, and every write of an earlier attempt
+finds no row any more.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from starbooth.base.database import Tx
+
+_SLOTS_LOCK = 0x534C4F54
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """An order that this worker may work on, and its fence."""
+
+    order_id: str
+    attempt: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TicketRow:
+    """One engine request of an order, as it stands. `request_id` None: not sent, or the answer was lost.
+
+    waited: since it was last sent; zero where it never was.
+    """
+
+    order_id: str
+    number: int
+    seed: int
+    state: str
+    endpoint: str
+    engine: str | None
+    request_id: str | None
+    tries: int
+    waited: timedelta
+    attempt: int
+    request: Mapping[str, Any]
+
+
+_CLAIM = text("""
+    UPDATE starbooth.orders SET state = 'running', attempt = attempt + 1, started_at = now(),
+        check_at = now() + :check_in
+    WHERE id IN (
+        SELECT id FROM starbooth.orders WHERE state = 'held' AND deadline_at > now()
+        ORDER BY turn, created_at, id
+        LIMIT greatest(0, :slots - (SELECT count(*) FROM starbooth.orders WHERE state = 'running'))
+        FOR UPDATE SKIP LOCKED)
+    RETURNING id, attempt
+""")
+
+_TAKE_OVER = text("""
+    UPDATE starbooth.orders SET attempt = attempt + 1, check_at = now() + :check_in
+    WHERE id = :id AND state = 'running' AND check_at <= now()
+    RETURNING id, attempt
+""")
+
+_DUE = text("""
+    SELECT id FROM starbooth.orders WHERE state = 'running' AND check_at <= now() ORDER BY check_at LIMIT :limit
+""")
+
+_TICKETS = text("""
+    SELECT t.order_id, t.number, t.seed, t.state, t.endpoint, t.engine, t.request_id, t.tries,
+        now() - coalesce(t.sent_at, now()) AS waited, o.attempt, o.request
+    FROM starbooth.tickets t JOIN starbooth.orders o ON o.id = t.order_id
+    WHERE t.order_id = :id AND o.state = 'running' ORDER BY t.number
+""")
+
+_FENCED = "EXISTS (SELECT FROM starbooth.orders WHERE id = :id AND state = 'running' AND attempt = :attempt)"
+
+
+# Locks the order, so that no ticket ends after its order has.
+_RUNNING = "EXISTS (SELECT FROM starbooth.orders WHERE id = :id AND state = 'running' FOR NO KEY UPDATE)"
+
+
+async def claim_next(tx: Tx, *, slots: int, check_in: timedelta) -> list[Claim]:
+    """Start the next orders in turn, as many as the engine has free slots for, and return them.
+
+    Locks: the slots, so that two workers together never start more than there are.
+    Repeat: claims others; an order is claimed once.
+    """
+    await tx.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _SLOTS_LOCK})
+    rows = await tx.execute(_CLAIM, {"slots": slots, "check_in": check_in})
+    return [Claim(order_id=row.id, attempt=row.attempt) for row in rows]
+
+
+async def find_due(tx: Tx, *, limit: int) -> list[str]:
+    """Running orders that somebody should look at again."""
+    return list((await tx.execute(_DUE, {"limit": limit})).scalars())
+
+
+async def take_over(tx: Tx, order_id: str, *, check_in: timedelta) -> Claim | None:
+    """Become the one who works on a running order that is due; None where it is not, or not any more."""
+    row = (await tx.execute(_TAKE_OVER, {"id": order_id, "check_in": check_in})).first()
+    return None if row is None else Claim(order_id=row.id, attempt=row.attempt)
+
+
+async def check_again(tx: Tx, claim: Claim, *, check_in: timedelta) -> None:
+    """Set when the order should be looked at next. Repeat: harmless; a lost fence changes nothing."""
+    await tx.execute(
+        text(
+            "UPDATE starbooth.orders SET check_at = now() + :check_in"
+            " WHERE id = :id AND state = 'running' AND attempt = :attempt"
+        ),
+        {"id": claim.order_id, "attempt": claim.attempt, "check_in": check_in},
+    )
+
+
+async def read_tickets(tx: Tx, order_id: str) -> list[TicketRow]:
+    """The tickets of a running order, in order; empty where it is not running any more."""
+    rows = await tx.execute(_TICKETS, {"id": order_id})
+    return [TicketRow(**row._mapping) for row in rows]
+
+
+async def note_sending(tx: Tx, claim: Claim, number: int) -> bool:
+    """Note, before the engine is called, that a ticket is about to be bought. False: the fence is lost."""
+    rows = await tx.execute(
+        text(
+            "UPDATE starbooth.tickets SET state = 'sending', sent_at = now(), tries = tries + 1"
+            f" WHERE order_id = :id AND number = :number AND state IN ('unsent', 'sending') AND {_FENCED}"
+            " RETURNING number"
+        ),
+        {"id": claim.order_id, "attempt": claim.attempt, "number": number},
+    )
+    return rows.first() is not None
+
+
+async def note_sent(tx: Tx, *, order_id: str, number: int, engine: str, request_id: str) -> bool:
+    """Store what to collect a ticket by. The first id stays; False where the ticket has another one or ended.
+
+    Not fenced: whoever learns the id first, by the call's answer or by the webhook, keeps it for all.
+    """
+    rows = await tx.execute(
+        text(
+            "UPDATE starbooth.tickets SET state = 'sent', engine = :engine, request_id = :request_id"
+            " WHERE order_id = :id AND number = :number"
+            " AND (state IN ('unsent', 'sending') OR (state = 'sent' AND request_id = :request_id))"
+            " RETURNING number"
+        ),
+        {"id": order_id, "number": number, "engine": engine, "request_id": request_id},
+    )
+    return rows.first() is not None
+
+
+async def note_unsent(tx: Tx, claim: Claim, number: int) -> None:
+    """Note that the engine certainly did not take the ticket, so that it may be sent again."""
+    await tx.execute(
+        text(
+            "UPDATE starbooth.tickets SET state = 'unsent'"
+            f" WHERE order_id = :id AND number = :number AND state = 'sending' AND {_FENCED}"
+        ),
+        {"id": claim.order_id, "attempt": claim.attempt, "number": number},
+    )
+
+
+async def note_try(tx: Tx, *, order_id: str, number: int) -> None:
+    """Count one more time that the engine answered badly about this ticket."""
+    await tx.execute(
+        text("UPDATE starbooth.tickets SET tries = tries + 1 WHERE order_id = :id AND number = :number"),
+        {"id": order_id, "number": number},
+    )
+
+
+async def note_done(tx: Tx, *, order_id: str, number: int, file_key: str, facts: Mapping[str, Any]) -> None:
+    """Note that a ticket's picture lies in storage. Repeat: harmless; what has ended stays as it is.
+
+    Locks: the order.
+    """
+    await tx.execute(
+        text(
+            "UPDATE starbooth.tickets SET state = 'done', file_key = :file_key, facts = :facts"
+            f" WHERE order_id = :id AND number = :number AND state IN ('unsent', 'sending', 'sent') AND {_RUNNING}"
+        ).bindparams(bindparam("facts", type_=JSONB)),
+        {"id": order_id, "number": number, "file_key": file_key, "facts": dict(facts)},
+    )
+
+
+async def note_failed(
+    tx: Tx, *, order_id: str, number: int, error_code: str, facts: Mapping[str, Any]
+) -> None:
+    """Note that a ticket will never bring a picture. Repeat: harmless; what has ended stays as it is.
+
+    Locks: the order.
+    """
+    await tx.execute(
+        text(
+            "UPDATE starbooth.tickets SET state = 'failed', error_code = :error_code, facts = :facts"
+            f" WHERE order_id = :id AND number = :number AND state IN ('unsent', 'sending', 'sent') AND {_RUNNING}"
+        ).bindparams(bindparam("facts", type_=JSONB)),
+        {"id": order_id, "number": number, "error_code": error_code, "facts": dict(facts)},
+    )
+
+
+async def note_progress(tx: Tx, claim: Claim, progress: float) -> bool:
+    """Store how far an order is (0..1; it never goes back) and announce it. True where it moved."""
+    rows = await tx.execute(
+        text(
+            "UPDATE starbooth.orders SET progress = :progress"
+            " WHERE id = :id AND state = 'running' AND attempt = :attempt AND progress < :progress"
+            " RETURNING id"
+        ),
+        {
+            "id": claim.order_id,
+            "attempt": claim.attempt,
+            "progress": min(1.0, max(0.0, progress)),
+        },
+    )
+    return rows.first() is not None

@@ -1,0 +1,1 @@
+"""Stars: the ledger and its movements. Only this package moves them."""

@@ -1,0 +1,194 @@
+"""The movements of stars. Each is one statement and one round trip: a function in the database, called here.
+
+The rules stand in `migrations/sql/0002_stars.sql` beside the guards: which rows count, what a hold may become,
+what a repeated key means. Here are their names, their refusals and their promises. Knows no order or picture.
+
+Locks, for all: the account first, then the ledger row, so two movements cannot deadlock.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import IntegrityError
+
+from starbooth.base.database import Tx
+from starbooth.base.ids import new_id
+from starbooth.domain.stars.errors import (
+    AmountRefused,
+    HoldEndedOtherwise,
+    KeyReused,
+    NoSuchAccount,
+    NoSuchHold,
+    NotEnoughStars,
+    ReasonMissing,
+    TooManyStars,
+)
+from starbooth.domain.stars.tables import TransactionStatus, TransactionType
+
+LARGEST_AMOUNT = 1_000_000
+
+_MOVE = text("""
+    SELECT outcome, transaction_id, balance FROM starbooth.move_stars(
+        :id, :user_id, :amount, CAST(:type AS public."TransactionType"),
+        CAST(:status AS public."TransactionStatus"), :key, :facts)
+""").bindparams(bindparam("facts", type_=JSONB))
+
+_END_HOLD = text("""
+    SELECT outcome, transaction_id, balance FROM starbooth.end_hold(:refund_id, :hold_id, :spent, :facts)
+""").bindparams(bindparam("facts", type_=JSONB))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Movement:
+    """What a movement did: the ledger row and the balance after it. `is_repeat`: it had been done before."""
+
+    transaction_id: str
+    balance_stars: int
+    is_repeat: bool
+
+
+async def hold(
+    tx: Tx,
+    *,
+    user_id: str,
+    price_stars: int,
+    purpose: TransactionType,
+    key: str,
+    facts: Mapping[str, Any],
+) -> Movement:
+    """Set `price_stars` aside until the hold is settled or released; the balance falls at once.
+
+    purpose: GENERATION or TRAINING. Repeat: the same key and facts return the same hold.
+    Raises: NotEnoughStars, AmountRefused, KeyReused, NoSuchAccount.
+    """
+    if not 0 <= price_stars <= LARGEST_AMOUNT:
+        raise AmountRefused(price_stars)
+    return await _move(
+        tx,
+        user_id=user_id,
+        amount=-price_stars,
+        kind=purpose,
+        status=TransactionStatus.PENDING,
+        key=key,
+        facts=facts,
+    )
+
+
+async def credit_bonus(tx: Tx, *, user_id: str, amount: int, key: str, facts: Mapping[str, Any]) -> Movement:
+    """Give `amount` stars as a bonus. Repeat: the same key and facts give once.
+
+    Raises: AmountRefused, TooManyStars, KeyReused, NoSuchAccount.
+    """
+    if not 0 < amount <= LARGEST_AMOUNT:
+        raise AmountRefused(amount)
+    return await _move(
+        tx,
+        user_id=user_id,
+        amount=amount,
+        kind=TransactionType.BONUS,
+        status=TransactionStatus.COMPLETED,
+        key=key,
+        facts=facts,
+    )
+
+
+async def grant(tx: Tx, *, user_id: str, amount: int, reason: str, operator: str, key: str) -> Movement:
+    """Give stars, or take them with a negative amount, in an operator's name and with a reason.
+
+    Takes no more than the balance. Repeat: the same key and facts grant once.
+    Raises: AmountRefused, ReasonMissing, NotEnoughStars, TooManyStars, KeyReused, NoSuchAccount.
+    """
+    if amount == 0 or abs(amount) > LARGEST_AMOUNT:
+        raise AmountRefused(amount)
+    if not reason.strip():
+        raise ReasonMissing
+    return await _move(
+        tx,
+        user_id=user_id,
+        amount=amount,
+        kind=TransactionType.ADMIN_GRANT,
+        status=TransactionStatus.COMPLETED,
+        key=key,
+        facts={"reason": reason.strip(), "operator": operator},
+    )
+
+
+async def settle(tx: Tx, *, hold_id: str, spent_stars: int, facts: Mapping[str, Any]) -> Movement:
+    """End a hold by spending `spent_stars` of it; what is left goes back as a REFUND row that points at it.
+
+    Spending nothing is `release`, except of a hold of nothing. Repeat: the same amount repeats the answer.
+    Raises: HoldEndedOtherwise, NoSuchHold, AmountRefused (less than nothing or more than was held).
+    """
+    return await _end(tx, hold_id=hold_id, spent_stars=spent_stars, facts=facts)
+
+
+async def release(tx: Tx, *, hold_id: str, facts: Mapping[str, Any]) -> Movement:
+    """End a hold by giving all of it back, as a REFUND row that points at it. Repeat: repeats the answer.
+
+    Raises: HoldEndedOtherwise, NoSuchHold.
+    """
+    return await _end(tx, hold_id=hold_id, spent_stars=0, facts=facts)
+
+
+async def _move(
+    tx: Tx,
+    *,
+    user_id: str,
+    amount: int,
+    kind: TransactionType,
+    status: TransactionStatus,
+    key: str,
+    facts: Mapping[str, Any],
+) -> Movement:
+    values = {
+        "id": new_id(),
+        "user_id": user_id,
+        "amount": amount,
+        "type": kind.value,
+        "status": status.value,
+        "key": key,
+        "facts": dict(facts),
+    }
+    try:
+        row = (await tx.execute(_MOVE, values)).one()
+    except IntegrityError as error:
+        # Another account used this key in the same moment: its row was not there to be seen yet.
+        raise KeyReused(key) from error
+    if row.outcome == "not_enough":
+        raise NotEnoughStars(price_stars=-amount, balance_stars=row.balance)
+    return _answer(row.outcome, row.transaction_id, row.balance, about=key)
+
+
+async def _end(tx: Tx, *, hold_id: str, spent_stars: int, facts: Mapping[str, Any]) -> Movement:
+    if spent_stars < 0:
+        raise AmountRefused(spent_stars)
+    values = {"refund_id": new_id(), "hold_id": hold_id, "spent": spent_stars, "facts": dict(facts)}
+    row = (await tx.execute(_END_HOLD, values)).one()
+    if row.outcome == "more_than_held":
+        raise AmountRefused(spent_stars)
+    return _answer(row.outcome, row.transaction_id, row.balance, about=hold_id)
+
+
+def _answer(outcome: str, transaction_id: str, balance: int, *, about: str) -> Movement:
+    if outcome in ("moved", "repeated"):
+        return Movement(transaction_id=transaction_id, balance_stars=balance, is_repeat=outcome == "repeated")
+    _refuse(outcome, about)
+
+
+def _refuse(outcome: str, about: str) -> NoReturn:
+    match outcome:
+        case "too_many":
+            raise TooManyStars
+        case "key_reused":
+            raise KeyReused(about)
+        case "ended_otherwise":
+            raise HoldEndedOtherwise(about)
+        case "no_hold":
+            raise NoSuchHold(about)
+        case "no_account":
+            raise NoSuchAccount(about)
+        case _:
+            raise AssertionError(f"the database answered {outcome!r}")
