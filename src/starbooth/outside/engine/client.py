@@ -34,7 +34,7 @@ from starbooth.outside.engine.contract import (
     Working,
 )
 from starbooth.outside.engine.inputs import arguments
-from starbooth.outside.engine.wire import EngineHTTP, Rewrite, body_of
+from starbooth.outside.engine.wire import CALL_S, EngineHTTP, Rewrite, body_of
 
 REQUEST_KEY = "X-Starbooth-Request-Key"
 
@@ -49,9 +49,11 @@ def open_engine(settings: Settings) -> Engine:
     account = settings.engine_account
     if settings.engine_url is not None:
         key = settings.engine_key.get_secret_value() if settings.engine_key else "none"
-        return FalEngine(name="darkroom", key=key, base_url=settings.engine_url, account=account)
+        base_url = settings.engine_url
+        return FalEngine(name="darkroom", key=key, base_url=base_url, is_deduplicating=True, account=account)
     if settings.fal_key is not None:
-        return FalEngine(name="fal", key=settings.fal_key.get_secret_value(), base_url=None, account=account)
+        key = settings.fal_key.get_secret_value()
+        return FalEngine(name="fal", key=key, base_url=None, is_deduplicating=False, account=account)
     raise SettingError(
         "STARBOOTH_ENGINE_URL",
         "is missing and so is FAL_KEY; set one: the address of a darkroom, or a key of fal.ai.",
@@ -59,15 +61,26 @@ def open_engine(settings: Settings) -> Engine:
 
 
 class FalEngine:
-    """An Engine over fal's queue protocol. `base_url` None is fal.ai itself, else a deduplicating server."""
+    """An Engine over fal's queue protocol. `base_url` None is fal.ai itself."""
 
-    def __init__(self, *, name: str, key: str, base_url: str | None, account: str | None) -> None:
+    def __init__(
+        self,
+        *,
+        name: str,
+        key: str,
+        base_url: str | None,
+        is_deduplicating: bool,
+        account: str | None,
+        call_s: float = CALL_S,
+    ) -> None:
         self.name = name
-        self.is_deduplicating = base_url is not None
+        self.is_deduplicating = is_deduplicating
         self._base = httpx.URL(base_url) if base_url is not None else None
         self._account = account
         transport = Rewrite(base_url) if base_url is not None else fal.AsyncBackupDomainTransport()
-        self._http = EngineHTTP(transport=transport, key=key, is_deduplicating=self.is_deduplicating)
+        self._http = EngineHTTP(
+            transport=transport, key=key, is_deduplicating=is_deduplicating, call_s=call_s
+        )
         self._fal = _Client(key=key, http=self._http, base_url=base_url)
         self._keys = hooks.HookKeys(self._fetch_keys)
 
@@ -128,7 +141,7 @@ class FalEngine:
         return await hooks.check(headers, body, keys=self._keys, now=now, account=self._account)
 
     async def health(self) -> str:
-        """See Engine.health. Asks for a request that never was: to a good key that is "not found", for free."""
+        """See Engine.health. Asks for a request that never was: with a good key, "not found", for free."""
         began = time.monotonic()
         nobody = Ticket(
             engine=self.name, endpoint="fal-ai/flux", request_id="00000000-0000-4000-8000-000000000000"
@@ -222,6 +235,9 @@ def _inline(url: str, *, limit_bytes: int) -> bytes:
     if len(text) > limit_bytes * 4 // 3 + 4:
         raise EngineRefused("too_large", f"more than {limit_bytes} bytes")
     try:
-        return base64.b64decode(text, validate=True)
+        content = base64.b64decode(text, validate=True)
     except ValueError:  # also binascii.Error
         raise EngineUnavailable("rubbish", "a data URL with broken base64") from None
+    if len(content) > limit_bytes:
+        raise EngineRefused("too_large", f"more than {limit_bytes} bytes")
+    return content

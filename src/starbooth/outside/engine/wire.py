@@ -55,18 +55,29 @@ class EngineHTTP(httpx.AsyncClient):
     POSTs of a deduplicating engine are sent once more where the connection broke.
     """
 
-    def __init__(self, *, transport: httpx.AsyncBaseTransport, key: str, is_deduplicating: bool) -> None:
+    def __init__(
+        self,
+        *,
+        transport: httpx.AsyncBaseTransport,
+        key: str,
+        is_deduplicating: bool,
+        call_s: float = CALL_S,
+    ) -> None:
         headers = {"Authorization": f"Key {key}", "User-Agent": fal.USER_AGENT}
         super().__init__(transport=transport, timeout=TIMES, headers=headers, follow_redirects=False)
         self._is_deduplicating = is_deduplicating
+        self._call_s = call_s
 
     async def request(self, method: str, url: httpx.URL | str, **options: Any) -> httpx.Response:
-        """One call within 20 s and 4 MiB. Raises: EngineRefused, EngineUnavailable, TicketLost."""
+        """One call within `call_s` and 4 MiB. Raises: EngineRefused, EngineUnavailable, TicketLost."""
         options["timeout"] = TIMES  # fal-client asks for two minutes
         is_submit = method == "POST"
         request = self.build_request(method, url, **options)
         is_repeatable = self._is_deduplicating or not is_submit
-        response = await self._exchange(request, is_submit=is_submit, is_repeatable=is_repeatable)
+        try:
+            response = await self._exchange(request, is_submit=is_submit, is_repeatable=is_repeatable)
+        except _TooLarge as error:
+            raise EngineUnavailable("rubbish", str(error), may_have_bought=is_submit) from error
         if response.is_success:
             return response
         raise failure_of(response.status_code, response.headers, body_of(response), is_submit=is_submit)
@@ -78,7 +89,10 @@ class EngineHTTP(httpx.AsyncClient):
         """
         request = self.build_request("GET", url)
         del request.headers["Authorization"]
-        response = await self._exchange(request, limit_bytes=limit_bytes, total_s=FETCH_S)
+        try:
+            response = await self._exchange(request, limit_bytes=limit_bytes, total_s=FETCH_S)
+        except _TooLarge as error:
+            raise EngineRefused("too_large", str(error)) from error
         if not response.is_success:
             raise EngineUnavailable(f"http_{response.status_code}", "of a file")
         return response.content
@@ -90,10 +104,10 @@ class EngineHTTP(httpx.AsyncClient):
         is_submit: bool = False,
         is_repeatable: bool = True,
         limit_bytes: int = ANSWER_BYTES,
-        total_s: float = CALL_S,
+        total_s: float | None = None,
     ) -> httpx.Response:
         try:
-            async with asyncio.timeout(total_s):
+            async with asyncio.timeout(self._call_s if total_s is None else total_s):
                 try:
                     return await self._send_once(request, limit_bytes=limit_bytes)
                 except _BROKEN:
@@ -112,13 +126,17 @@ class EngineHTTP(httpx.AsyncClient):
             async for chunk in response.aiter_bytes():
                 content += chunk
                 if len(content) > limit_bytes:
-                    raise EngineRefused("too_large", f"more than {limit_bytes} bytes")
+                    raise _TooLarge(f"more than {limit_bytes} bytes")
         finally:
             await response.aclose()
         headers = [
             (name, value) for name, value in response.headers.raw if name.lower() not in _OF_THE_STREAM
         ]
         return httpx.Response(response.status_code, headers=headers, content=bytes(content), request=request)
+
+
+class _TooLarge(Exception):
+    """An answer beyond its limit; the rest was not read."""
 
 
 _BROKEN = (httpx.ReadError, httpx.WriteError, httpx.CloseError, httpx.RemoteProtocolError)
