@@ -1,0 +1,242 @@
+"""Puts the darkroom together: one folder, one key, one painter, one HTTP application."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from starbooth.darkroom import answers, records, storage_routes
+from starbooth.darkroom.faults import RULES, Faults, FaultyAnswers, Rule
+from starbooth.darkroom.files import FileStore
+from starbooth.darkroom.foreman import Foreman
+from starbooth.darkroom.gate import Gate
+from starbooth.darkroom.jobqueue import JobQueue, LineFull
+from starbooth.darkroom.journal import Journal
+from starbooth.darkroom.painter import Painter
+from starbooth.darkroom.queue_routes import QueueApi, queue_router, run_router
+from starbooth.darkroom.records import KeyReused
+from starbooth.darkroom.schemas import InvalidInput
+from starbooth.darkroom.signing import UploadTokens, WebhookKey
+from starbooth.darkroom.storage_routes import StorageApi, storage_router
+from starbooth.darkroom.uploads import UploadRefused, Uploads
+from starbooth.darkroom.webhooks import DELAYS_S, Webhooks
+
+log = logging.getLogger(__name__)
+
+KEEP_ENDED_S = 7 * 24 * 3600
+SWEEP_S = 600.0
+STOP_S = 3.0
+RUN_HOST = "fal.run"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How a server is set up.
+
+    key: what callers send as `Authorization: Key …`. public_url: how callers reach it, without a final slash.
+    open_painter: called once, in the painter's thread. user_id: named in webhooks.
+    """
+
+    folder: Path
+    key: str = field(repr=False)
+    public_url: str
+    painter_name: str
+    open_painter: Callable[[], Painter]
+    has_faults: bool = False
+    user_id: str = "darkroom"
+    webhook_delays_s: tuple[float, ...] = DELAYS_S
+
+
+class Darkroom:
+    """The parts of one running server. Built inside the event loop. Raises: journal.FolderTaken."""
+
+    def __init__(self, settings: Settings) -> None:
+        folder, now = settings.folder, time.time
+        self.settings = settings
+        self.journal = Journal(folder)
+        self.faults = Faults()
+        self.key = WebhookKey.of_folder(folder, user_id=settings.user_id)
+        self.tokens = UploadTokens.of_folder(folder)
+        self.files = FileStore(folder / "files", now=now)
+        self.uploads = Uploads(folder / "uploads", self.files, now=now)
+        stranger = WebhookKey(Ed25519PrivateKey.generate(), user_id=settings.user_id)
+        delays_s = settings.webhook_delays_s
+        self.webhooks = Webhooks(self.journal, self.key, stranger, self.faults, now=now, delays_s=delays_s)
+        self.queue = JobQueue(self.journal, owe=self.webhooks.owe, now=now)
+        self.foreman = Foreman(self.queue, self.files, self.faults, public_url=settings.public_url, now=now)
+        self.painter: Painter | None = None
+
+    def recover(self) -> None:
+        """Take up what an earlier process left."""
+        jobs, webhooks = self.queue.recover(), self.webhooks.recover()
+        if jobs or webhooks:
+            log.info("taking up %d requests and %d webhooks", jobs, webhooks)
+
+    async def paint(self) -> None:
+        """Paint until cancelled."""
+        await self.foreman.run(self.settings.open_painter, self._hire)
+
+    async def sweep(self) -> None:
+        """Forget old requests and delete expired files, again and again."""
+        while True:
+            await asyncio.to_thread(self.files.sweep)
+            await asyncio.to_thread(self.uploads.sweep)
+            await self.journal.write(partial(records.forget, ended_before=time.time() - KEEP_ENDED_S))
+            await asyncio.sleep(SWEEP_S)
+
+    def health(self) -> dict[str, Any]:
+        """Whether it paints already, with what and on what."""
+        device = getattr(self.painter, "device", None)
+        return {
+            "status": "loading" if self.painter is None else "ready",
+            "ready": self.painter is not None,
+            "painter": self.settings.painter_name,
+            "device": None if device is None else str(device),
+        }
+
+    def _hire(self, painter: Painter) -> None:
+        self.painter = painter
+
+
+def build_app(settings: Settings, *, on_crash: Callable[[BaseException], None]) -> ASGIApp:
+    """The ASGI application. `on_crash` is told when painting or sweeping ends by an error: the process should end."""
+    room = Darkroom(settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        room.recover()
+        painting = asyncio.create_task(room.paint(), name="painting")
+        sweeping = asyncio.create_task(room.sweep(), name="sweeping")
+        for task in (painting, sweeping):
+            task.add_done_callback(partial(_watch, on_crash=on_crash))
+        yield
+        room.foreman.stop()
+        if room.foreman.is_painting:
+            await asyncio.wait({painting}, timeout=STOP_S)
+        for task in (painting, sweeping):
+            task.cancel()
+        await asyncio.wait({painting, sweeping})
+        await room.webhooks.close()
+        room.journal.close()
+
+    app = FastAPI(lifespan=lifespan, openapi_url=None, redirect_slashes=False, title="darkroom")
+    _add_refusals(app)
+    _add_routes(app, room)
+    wrapped: ASGIApp = app
+    if settings.has_faults:
+        wrapped = FaultyAnswers(wrapped, room.faults)
+    return RunByHost(wrapped)
+
+
+class RunByHost:
+    """Sends calls to the host `fal.run` to the paths of the blocking run, for set-ups that keep host names."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and (b"host", RUN_HOST.encode()) in scope["headers"]:
+            scope = {**scope, "path": "/run" + scope["path"]}
+        await self._app(scope, receive, send)
+
+
+def _watch(task: asyncio.Task[None], *, on_crash: Callable[[BaseException], None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        on_crash(error)
+
+
+def _add_routes(app: FastAPI, room: Darkroom) -> None:
+    """Every path stands at the root, where clients with a single address look, and under a prefix of its own."""
+    gate = Gate(room.settings.key, room.tokens)
+    url = room.settings.public_url
+    queue = queue_router(QueueApi(queue=room.queue, public_url=url), gate)
+    storage = storage_router(
+        StorageApi(files=room.files, uploads=room.uploads, tokens=room.tokens, public_url=url), gate
+    )
+    app.include_router(_own_router(room, gate))
+    app.include_router(storage)
+    app.include_router(storage, prefix="/rest")
+    app.include_router(storage, prefix="/cdn")
+    app.include_router(run_router(QueueApi(queue=room.queue, public_url=url), gate), prefix="/run")
+    app.include_router(queue, prefix="/queue")
+    app.include_router(queue)
+
+
+def _own_router(room: Darkroom, gate: Gate) -> APIRouter:
+    router = APIRouter()
+    by_key = [Depends(gate.require_key)]
+
+    @router.get("/health")
+    async def health() -> Any:
+        return room.health()
+
+    @router.get("/.well-known/jwks.json")
+    async def jwks() -> Any:
+        return room.key.jwks()
+
+    @router.get("/darkroom/stats", dependencies=by_key)
+    async def stats() -> Any:
+        return room.queue.counts()
+
+    if room.settings.has_faults:
+
+        @router.get("/darkroom/faults", dependencies=by_key)
+        async def faults() -> Any:
+            return RULES.dump_python(room.faults.rules, mode="json")
+
+        @router.put("/darkroom/faults", dependencies=by_key)
+        async def set_faults(rules: list[Rule]) -> Any:
+            room.faults.set(rules)
+            return RULES.dump_python(room.faults.rules, mode="json")
+
+    return router
+
+
+def _add_refusals(app: FastAPI) -> None:
+    """Every refusal in fal's words."""
+
+    @app.exception_handler(InvalidInput)
+    async def invalid(_: Request, error: InvalidInput) -> Response:
+        return JSONResponse({"detail": error.details}, 422)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid_call(_: Request, error: RequestValidationError) -> Response:
+        details = [{name: detail[name] for name in ("loc", "msg", "type")} for detail in error.errors()]
+        return JSONResponse({"detail": details}, 422)
+
+    @app.exception_handler(KeyReused)
+    async def key_reused(_: Request, error: KeyReused) -> Response:
+        del error
+        detail = {
+            "loc": ["header", "x-starbooth-request-key"],
+            "msg": "This request key was used before with another endpoint or input",
+            "type": "request_key_reused",
+        }
+        return JSONResponse({"detail": [detail]}, 422)
+
+    @app.exception_handler(LineFull)
+    async def line_full(_: Request, error: LineFull) -> Response:
+        del error
+        return answers.refusal(429, "The queue is full; try again later")
+
+    @app.exception_handler(UploadRefused)
+    async def upload_refused(_: Request, error: UploadRefused) -> Response:
+        return storage_routes.refused(error)
+
+    @app.exception_handler(HTTPException)
+    async def plain(request: Request, error: HTTPException) -> Response:
+        is_unrouted = error.status_code == 404 and error.detail == "Not Found"
+        detail = f"Path {request.url.path} not found" if is_unrouted else error.detail
+        return JSONResponse({"detail": detail}, error.status_code, headers=error.headers)

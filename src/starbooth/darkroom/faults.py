@@ -1,0 +1,173 @@
+"""Bad luck on purpose, for tests: which answers go wrong, how, and how often. Off unless the server is told
+otherwise.
+
+A rule names the place where it strikes. Rules are asked in order; the first that fits strikes and is used up
+by one. `FaultyAnswers` is the single place where HTTP answers are spoilt; painting and webhooks ask
+`Faults.strike`.
+"""
+
+import asyncio
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, TypeAdapter
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+
+class Place(StrEnum):
+    """Where a rule can strike: an HTTP answer, the painting, or a webhook."""
+
+    SUBMIT = "submit"
+    RUN = "run"
+    STATUS = "status"
+    STREAM = "stream"
+    RESULT = "result"
+    CANCEL = "cancel"
+    UPLOAD = "upload"
+    FILE = "file"
+    PAINTING = "painting"
+    WEBHOOK = "webhook"
+
+
+class PaintingFault(StrEnum):
+    """never: stays in progress until cancelled. error: ends with `status` and `body`, or as a lost runner.
+    The others end well and deliver no image, broken bytes, a page instead of a picture, dead links, black pictures
+    flagged by the safety checker."""
+
+    NEVER = "never"
+    ERROR = "error"
+    EMPTY = "empty"
+    BROKEN = "broken"
+    WRONG = "wrong"
+    EXPIRED = "expired"
+    NSFW = "nsfw"
+
+
+class WebhookFault(StrEnum):
+    """lost: never sent. twice: sent two times. forged: signed by a strange key. late: sent after `delay_s`."""
+
+    LOST = "lost"
+    TWICE = "twice"
+    FORGED = "forged"
+    LATE = "late"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """One piece of bad luck.
+
+    times: how often it strikes; None means always. after: how many fitting occasions go well first.
+    HTTP places: wait `delay_s`, then answer `status` with `body` (text is sent as HTML, else JSON) instead of the
+    work; or with `drop`, cut the connection "before" the work or "after" it was done. Painting and webhooks: see there.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    place: Place
+    times: Annotated[int, Field(ge=1)] | None = None
+    after: Annotated[int, Field(ge=0)] = 0
+    delay_s: Annotated[float, Field(ge=0, le=3600)] = 0.0
+    status: Annotated[int, Field(ge=200, le=599)] | None = None
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+    drop: Literal["before", "after"] | None = None
+    painting: PaintingFault | None = None
+    webhook: WebhookFault | None = None
+
+
+RULES = TypeAdapter(list[Rule])
+
+
+class Faults:
+    """The rules in force. Empty means that all goes well."""
+
+    def __init__(self) -> None:
+        self._rules: list[Rule] = []
+
+    @property
+    def rules(self) -> list[Rule]:
+        """What is left of the rules."""
+        return list(self._rules)
+
+    def set(self, rules: Iterable[Rule]) -> None:
+        """Replace all rules."""
+        self._rules = list(rules)
+
+    def strike(self, place: Place) -> Rule | None:
+        """The rule that strikes on this occasion, if one does; it is used up by one."""
+        for number, rule in enumerate(self._rules):
+            if rule.place is not place:
+                continue
+            if rule.after:
+                self._rules[number] = replace(rule, after=rule.after - 1)
+                continue
+            if rule.times is not None:
+                self._rules[number : number + 1] = (
+                    [replace(rule, times=rule.times - 1)] if rule.times > 1 else []
+                )
+            return rule
+        return None
+
+
+class FaultyAnswers:
+    """ASGI middleware that spoils answers by the rules. It reads the place off method and path."""
+
+    def __init__(self, app: ASGIApp, faults: Faults) -> None:
+        self._app = app
+        self._faults = faults
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        place = place_of(scope["method"], scope["path"]) if scope["type"] == "http" else None
+        rule = self._faults.strike(place) if place else None
+        if rule is None:
+            await self._app(scope, receive, send)
+            return
+        await asyncio.sleep(rule.delay_s)
+        if rule.drop == "after":
+            await self._app(scope, receive, _swallow)
+        if rule.drop:
+            await _cut(send)
+        elif rule.status is not None:
+            await _answer(rule, send)
+        else:
+            await self._app(scope, receive, send)
+
+
+def place_of(method: str, path: str) -> Place | None:
+    """Which place a call belongs to; None for calls that never go wrong."""
+    parts = path.strip("/").split("/")
+    if parts[0] in {"darkroom", "health", ".well-known"}:
+        return None
+    if parts[0] == "run" and method == "POST":
+        return Place.RUN
+    if "storage" in parts or "upload" in parts or "multipart" in parts:
+        return Place.UPLOAD
+    if method == "GET" and "files" in parts:
+        return Place.FILE
+    if parts[-1] in {"status", "stream", "cancel"}:
+        return Place(parts[-1])
+    if method == "GET" and "requests" in parts:
+        return Place.RESULT
+    return Place.SUBMIT if method == "POST" else None
+
+
+async def _swallow(message: Message) -> None:
+    del message
+
+
+async def _cut(send: Send) -> None:
+    """Begin an answer and leave it unfinished: the server closes the connection on that."""
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1")]})
+
+
+async def _answer(rule: Rule, send: Send) -> None:
+    is_text = isinstance(rule.body, str)
+    body = rule.body.encode() if is_text else json.dumps(rule.body).encode()
+    headers = {"content-type": "text/html" if is_text else "application/json", **rule.headers}
+    headers["content-length"] = str(len(body))
+    pairs = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": rule.status, "headers": pairs})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,77 @@
+"""Files that the server gives out: pictures and uploads, under names nobody can guess, until they expire.
+
+A name is `<expiry in hex>-<random>.<ending>`: the expiry needs no database, and a changed one names no file.
+What a file is served as follows from its ending alone; unknown kinds are served as plain bytes.
+"""
+
+import mimetypes
+import os
+import re
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+NAME = re.compile(r"([0-9a-f]{1,12})-[A-Za-z0-9_-]{32}\.[a-z0-9]{1,8}")
+UNKNOWN_TYPE = "application/octet-stream"
+SHOWN_TYPES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"})
+
+
+class FileStore:
+    """The files of one folder. `now` gives Unix time in seconds."""
+
+    def __init__(self, folder: Path, *, now: Callable[[], float]) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._now = now
+
+    def new_name(self, content_type: str, *, lifetime_s: int) -> str:
+        """An unguessable name for a file of this type that expires in `lifetime_s`."""
+        ending = mimetypes.guess_extension(content_type.partition(";")[0].strip().lower()) or ".bin"
+        return f"{int(self._now()) + lifetime_s:x}-{secrets.token_urlsafe(24)}{ending}"
+
+    def keep(self, name: str, content: bytes) -> None:
+        """Write the file; it appears whole or not at all, and is on the disk when this returns."""
+        with NamedTemporaryFile(dir=self._folder, prefix=".new-", delete=False) as new:
+            new.write(content)
+            new.flush()
+            os.fsync(new.fileno())
+        self.adopt(name, Path(new.name))
+
+    def adopt(self, name: str, path: Path) -> None:
+        """Move a finished file of the same disk in under this name.
+
+        Raises: ValueError for a name that is not one of ours.
+        """
+        if NAME.fullmatch(name) is None:
+            raise ValueError(f"not a file name of this store: {name!r}")
+        path.replace(self._folder / name)
+
+    def find(self, name: str) -> Path | None:
+        """The path of a file that exists and has not expired."""
+        match = NAME.fullmatch(name)
+        if match is None or int(match[1], 16) <= self._now():
+            return None
+        path = self._folder / name
+        return path if path.is_file() else None
+
+    def sweep(self) -> int:
+        """Delete what has expired, and pieces of writes that never ended. Returns how many."""
+        swept = 0
+        for path in self._folder.iterdir():
+            match = NAME.fullmatch(path.name)
+            expires_at = int(match[1], 16) if match else path.stat().st_mtime + 24 * 3600
+            if path.is_file() and expires_at <= self._now():
+                path.unlink(missing_ok=True)
+                swept += 1
+        return swept
+
+
+def content_type_of(name: str) -> str:
+    """The type under which a file of this name is served."""
+    return mimetypes.guess_type(name)[0] or UNKNOWN_TYPE
+
+
+def is_shown(name: str) -> bool:
+    """Whether browsers may show the file; all others are offered for saving, so that no upload runs as a page."""
+    return content_type_of(name) in SHOWN_TYPES

@@ -1,0 +1,211 @@
+"""Takes jobs from the queue, has them painted one at a time, and brings back their ends.
+
+Decides what an end looks like: fal's result JSON, a failure, a cancel. Knows the painter by its protocol
+only.
+"""
+
+import asyncio
+import base64
+import io
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from PIL import Image
+
+from starbooth.darkroom.easel import Easel
+from starbooth.darkroom.faults import Faults, PaintingFault, Place, Rule
+from starbooth.darkroom.files import FileStore
+from starbooth.darkroom.jobqueue import JobQueue
+from starbooth.darkroom.jobs import Ending, Job, Json, LiveJob, State, cancelled, failed
+from starbooth.darkroom.painter import Painter, Stopped
+from starbooth.darkroom.schemas import scene_of
+
+log = logging.getLogger(__name__)
+
+MOST_ATTEMPTS = 10
+"""As often does fal's queue begin a request again after its runner was lost."""
+
+MOST_OPEN_ENDS = 64
+"""So many ends may be on their way to the disk while the next job is painted."""
+
+
+@dataclass(frozen=True)
+class Painted:
+    """One picture as it is delivered."""
+
+    image: Json
+    is_flagged: bool
+
+
+class Foreman:
+    """One per painter. `public_url` begins the links in results, without a final slash."""
+
+    def __init__(
+        self, queue: JobQueue, files: FileStore, faults: Faults, *, public_url: str, now: Callable[[], float]
+    ) -> None:
+        self._queue = queue
+        self._files = files
+        self._faults = faults
+        self._public_url = public_url
+        self._now = now
+        self._easel = Easel()
+        self._is_stopping = False
+        self._is_painting = False
+        self._open_ends = asyncio.Semaphore(MOST_OPEN_ENDS)
+
+    async def run(self, open_painter: Callable[[], Painter], on_ready: Callable[[Painter], None]) -> None:
+        """Open the painter in its thread, then paint for ever. Raises: what opening, or the disk, raises."""
+        painter = await self._easel.run(open_painter)
+        on_ready(painter)
+        async with asyncio.TaskGroup() as tasks:
+            while not self._is_stopping:
+                live = await self._queue.take()
+                rule = self._faults.strike(Place.PAINTING)
+                if rule is not None and rule.painting is PaintingFault.NEVER:
+                    tasks.create_task(self._hold(live))
+                    continue
+                ending = await self._paint(painter, live, rule)
+                if ending is not None:
+                    await self._open_ends.acquire()
+                    tasks.create_task(self._end(live, ending))
+
+    @property
+    def is_painting(self) -> bool:
+        """Whether a job is before the painter at this moment."""
+        return self._is_painting
+
+    def stop(self) -> None:
+        """Have the painter leave its picture after the step it is in; the job stays in the journal unfinished."""
+        self._is_stopping = True
+
+    async def _end(self, live: LiveJob, ending: Ending) -> None:
+        try:
+            await self._queue.end(live, ending)
+        finally:
+            self._open_ends.release()
+
+    async def _hold(self, live: LiveJob) -> None:
+        """A job under the fault `never`: in progress until somebody cancels it."""
+        while not live.stop_asked:
+            await live.next_change.wait()
+        await self._queue.end(live, cancelled())
+
+    async def _paint(self, painter: Painter, live: LiveJob, rule: Rule | None) -> Ending | None:
+        """The end of a job; None when the server stops in the middle of it."""
+        if live.job.attempts >= MOST_ATTEMPTS:
+            return _runner_lost()
+        attempt = asyncio.ensure_future(self._queue.count_attempt(live))
+        on_step = self._reporter(live)
+        self._is_painting = True
+        try:
+            ending = await self._easel.run(lambda: self._expose(painter, live.job, on_step, rule))
+        except Stopped:
+            return None if self._is_stopping and not live.stop_asked else _with_logs(cancelled(), live)
+        except Exception:
+            log.exception("painting %s failed", live.job.id)
+            return _with_logs(_internal_error(), live)
+        finally:
+            self._is_painting = False
+            await attempt
+        return _with_logs(ending, live)
+
+    def _reporter(self, live: LiveJob) -> Callable[[int, int], bool]:
+        """The painter's `on_step`: a log line on the event loop, and the word whether to go on."""
+        loop = asyncio.get_running_loop()
+
+        def on_step(step: int, steps: int) -> bool:
+            note = f"step {step}/{steps}"
+            labels = {"step": str(step), "steps": str(steps)}
+            loop.call_soon_threadsafe(lambda: live.log(note, at=self._now(), labels=labels))
+            return not (live.stop_asked or self._is_stopping)
+
+        return on_step
+
+    def _expose(
+        self, painter: Painter, job: Job, on_step: Callable[[int, int], bool], rule: Rule | None
+    ) -> Ending:
+        """Paint and keep the pictures. Runs in the painter's thread."""
+        fault = rule.painting if rule else None
+        if rule is not None and fault is PaintingFault.ERROR:
+            return _error_by_rule(rule)
+        started = time.perf_counter()
+        pictures = painter.paint(scene_of(job.arguments), on_step)
+        inference_s = time.perf_counter() - started
+        if fault is PaintingFault.EMPTY:
+            pictures = []
+        painted = [self._keep(picture, job, fault) for picture in pictures]
+        answer = {
+            "images": [picture.image for picture in painted],
+            "timings": {"inference": inference_s},
+            "seed": job.arguments["seed"],
+            "has_nsfw_concepts": [picture.is_flagged for picture in painted],
+            "prompt": job.arguments["prompt"],
+        }
+        return Ending(state=State.DONE, status_code=200, answer=answer, inference_s=inference_s)
+
+    def _keep(self, picture: Image.Image, job: Job, fault: PaintingFault | None) -> Painted:
+        """Write one picture down and describe it as fal does; with `sync_mode` it travels in the answer instead."""
+        is_flagged = fault is PaintingFault.NSFW
+        if is_flagged:
+            picture = Image.new("RGB", picture.size)
+        ending = job.arguments["output_format"]
+        content_type = f"image/{ending}"
+        content = _spoilt(_encoded(picture, ending), fault)
+        lifetime_s = 0 if fault is PaintingFault.EXPIRED else job.picture_lifetime_s
+        name = self._files.new_name(content_type, lifetime_s=lifetime_s)
+        if job.arguments["sync_mode"]:
+            url = f"data:{content_type};base64,{base64.b64encode(content).decode()}"
+        else:
+            self._files.keep(name, content)
+            url = f"{self._public_url}/files/{name}"
+        image = {
+            "url": url,
+            "width": picture.width,
+            "height": picture.height,
+            "content_type": content_type,
+            "file_name": name,
+            "file_size": len(content),
+        }
+        return Painted(image, is_flagged)
+
+
+def _encoded(picture: Image.Image, ending: str) -> bytes:
+    buffer = io.BytesIO()
+    if ending == "png":
+        picture.save(buffer, "PNG")
+    else:
+        picture.convert("RGB").save(buffer, "JPEG", quality=95)
+    return buffer.getvalue()
+
+
+def _spoilt(content: bytes, fault: PaintingFault | None) -> bytes:
+    if fault is PaintingFault.BROKEN:
+        return content[: len(content) // 2]
+    if fault is PaintingFault.WRONG:
+        return b"<!doctype html><title>Not a picture</title>"
+    return content
+
+
+def _with_logs(ending: Ending, live: LiveJob) -> Ending:
+    return replace(ending, logs=tuple(live.logs))
+
+
+def _internal_error() -> Ending:
+    message = "Internal server error"
+    answer = {"detail": message, "error_type": "internal_error"}
+    return failed(status_code=500, answer=answer, error=message, error_type="internal_error")
+
+
+def _runner_lost() -> Ending:
+    message = f"Runner lost {MOST_ATTEMPTS} times"
+    answer = {"detail": message, "error_type": "runner_disconnected"}
+    return failed(status_code=503, answer=answer, error=message, error_type="runner_disconnected")
+
+
+def _error_by_rule(rule: Rule) -> Ending:
+    status_code = rule.status or 503
+    error_type = "runner_disconnected" if rule.status is None else "runner_server_error"
+    answer = rule.body if isinstance(rule.body, dict) else {"detail": "Runner lost", "error_type": error_type}
+    return failed(status_code=status_code, answer=answer, error="Runner lost", error_type=error_type)

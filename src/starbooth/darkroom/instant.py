@@ -1,0 +1,42 @@
+"""A painter for load tests: one flat colour made of prompt and seed, at once. No model, no torch, little
+memory.
+
+The picture has the proportions of the asked size and at most `LONGEST_SIDE_PX` on its longer side.
+"""
+
+import hashlib
+import time
+
+from PIL import Image
+
+from starbooth.darkroom.painter import OnStep, Scene, Stopped
+
+LONGEST_SIDE_PX = 32
+
+
+class InstantPainter:
+    """Paints in `seconds` of real time, spread evenly over the steps; with 0 it reports the last step only."""
+
+    device = "none"
+
+    def __init__(self, *, seconds: float = 0.0) -> None:
+        self._seconds = seconds
+
+    def paint(self, scene: Scene, on_step: OnStep) -> list[Image.Image]:
+        """`scene.count` flat pictures; the same scene gives the same bytes.
+
+        Raises: Stopped when `on_step` says so.
+        """
+        first = 1 if self._seconds else scene.steps
+        for step in range(first, scene.steps + 1):
+            time.sleep(self._seconds / scene.steps)
+            if not on_step(step, scene.steps):
+                raise Stopped
+        return [_flat_picture(scene, number) for number in range(scene.count)]
+
+
+def _flat_picture(scene: Scene, number: int) -> Image.Image:
+    digest = hashlib.sha256(f"{scene.prompt}\n{scene.seed}\n{number}".encode()).digest()
+    shrink = min(1.0, LONGEST_SIDE_PX / max(scene.width_px, scene.height_px))
+    size = (max(1, round(scene.width_px * shrink)), max(1, round(scene.height_px * shrink)))
+    return Image.new("RGB", size, (digest[0], digest[1], digest[2]))

@@ -1,0 +1,270 @@
+"""fal's queue protocol over HTTP: submit, status, stream, result, cancel, and the blocking run."""
+
+import asyncio
+import hashlib
+import json
+import time
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+import httpx
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from fastapi.responses import JSONResponse, StreamingResponse
+
+from starbooth.darkroom import answers
+from starbooth.darkroom.gate import Gate, small_body
+from starbooth.darkroom.jobqueue import Cancelling, JobQueue
+from starbooth.darkroom.jobs import Ending, Job, Json
+from starbooth.darkroom.line import Priority
+from starbooth.darkroom.records import Accepted
+from starbooth.darkroom.schemas import ENDPOINTS, InvalidInput, choose_seed, parse_arguments
+
+PICTURE_LIFETIME_S = 24 * 3600
+LONGEST_LIFETIME_S = 365 * 24 * 3600
+LONGEST_KEY = 255
+LONGEST_WEBHOOK_URL = 2048
+PING_S = 15.0
+LOOK_S = 1.0
+"""So often a stream looks whether its place in the line has changed."""
+
+CANCEL_STATUS = {
+    Cancelling.OK: 200,
+    Cancelling.REQUESTED: 202,
+    Cancelling.TOO_LATE: 400,
+    Cancelling.UNKNOWN: 404,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueApi:
+    """The calls, without their paths."""
+
+    queue: JobQueue
+    public_url: str
+
+    async def submit(self, request: Request, endpoint: str) -> Response:
+        """Accept a request; 200 means that it is on the disk."""
+        accepted = await self._accept(request, endpoint)
+        job = accepted.job
+        live = self.queue.find(job.id)
+        state = {"status": "COMPLETED"}
+        if live is not None:
+            position = self.queue.position(live)
+            state = answers.live_status(live, position=position, with_logs=False)
+        body = {"queue_position": 0, **state, **answers.links(job, self.public_url)}
+        return JSONResponse(body, headers={"x-fal-request-id": job.id})
+
+    async def run(self, request: Request, endpoint: str) -> Response:
+        """Accept a request and answer with its result; it is cancelled when the caller hangs up."""
+        job = (await self._accept(request, endpoint)).job
+        while live := self.queue.find(job.id):
+            change = live.next_change
+            if not await _is_set_within(change, LOOK_S) and await request.is_disconnected():
+                await self.queue.cancel(job.id)
+        return answers.result(*self._ended(job.id, job.app))
+
+    async def status(self, app: str, request_id: str, logs: bool) -> Response:
+        """202 while it is not finished, 200 not before it is."""
+        live = self.queue.find(request_id)
+        if live is not None and live.job.app == app:
+            position = self.queue.position(live)
+            body = answers.live_status(live, position=position, with_logs=logs)
+            job, status_code = live.job, 202
+        else:
+            job, ending = self._ended(request_id, app)
+            body, status_code = answers.ended_status(ending, with_logs=logs), 200
+        body |= answers.links(job, self.public_url)
+        return JSONResponse(body, status_code, headers={"x-fal-request-id": job.id})
+
+    async def stream(self, app: str, request_id: str, logs: bool) -> Response:
+        """Status as server-sent events, until it is finished; each log line comes once."""
+        live = self.queue.find(request_id)
+        job = live.job if live is not None and live.job.app == app else self._ended(request_id, app)[0]
+        headers = {"x-fal-request-id": job.id, "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        return StreamingResponse(self._events(job, logs), media_type="text/event-stream", headers=headers)
+
+    async def result(self, app: str, request_id: str) -> Response:
+        """The result, or 400 while there is none."""
+        live = self.queue.find(request_id)
+        if live is not None and live.job.app == app:
+            body = {"detail": answers.IN_PROGRESS}
+            return JSONResponse(body, 400, headers={"x-fal-request-id": request_id})
+        return answers.result(*self._ended(request_id, app))
+
+    async def cancel(self, app: str, request_id: str) -> Response:
+        """Take it out of the line, or ask the painter to stop."""
+        live = self.queue.find(request_id)
+        is_of_app = live is None or live.job.app == app
+        answer = await self.queue.cancel(request_id) if is_of_app else Cancelling.UNKNOWN
+        headers = {"x-fal-request-id": request_id} if answer is not Cancelling.UNKNOWN else {}
+        return JSONResponse({"status": answer}, CANCEL_STATUS[answer], headers=headers)
+
+    async def _accept(self, request: Request, endpoint: str) -> Accepted:
+        if endpoint not in ENDPOINTS:
+            raise HTTPException(404, f"Path /{endpoint} not found")
+        arguments = parse_arguments(endpoint, await small_body(request))
+        headers, now = request.headers, time.time()
+        start_within_s = _start_within_s(headers)
+        job = Job(
+            id=str(uuid.uuid4()),
+            endpoint=endpoint,
+            arguments=choose_seed(arguments),
+            priority=_priority(headers),
+            request_key=_request_key(headers),
+            fingerprint=_fingerprint(endpoint, arguments),
+            webhook_url=_webhook_url(request.query_params.get("fal_webhook")),
+            picture_lifetime_s=lifetime_s(headers, default_s=PICTURE_LIFETIME_S),
+            start_by=None if start_within_s is None else now + start_within_s,
+            accepted_at=now,
+        )
+        longest_line = request.query_params.get("fal_max_queue_length", "")
+        return await self.queue.accept(
+            job, longest_line=int(longest_line) if longest_line.isdecimal() else None
+        )
+
+    def _ended(self, request_id: str, app: str) -> tuple[Job, Ending]:
+        found = self.queue.find_ended(request_id)
+        if found is None or found[0].app != app:
+            raise HTTPException(404, f"Request {request_id} not found")
+        return found
+
+    async def _events(self, job: Job, with_logs: bool) -> AsyncIterator[str]:
+        logs_sent, last_sent_at, last_seen = 0, time.monotonic(), None
+        while live := self.queue.find(job.id):
+            change = live.next_change
+            position = self.queue.position(live)
+            seen = (live.is_running, position, len(live.logs) if with_logs else 0)
+            if seen != last_seen:
+                body = answers.live_status(live, position=position, with_logs=with_logs, logs_from=logs_sent)
+                logs_sent = len(live.logs) if live.is_running else 0
+                last_seen, last_sent_at = seen, time.monotonic()
+                yield self._event(job, body)
+            elif time.monotonic() - last_sent_at >= PING_S:
+                last_sent_at = time.monotonic()
+                yield ": ping\n\n"
+            await _is_set_within(change, LOOK_S)
+        _, ending = self._ended(job.id, job.app)
+        yield self._event(job, answers.ended_status(ending, with_logs=with_logs, logs_from=logs_sent))
+
+    def _event(self, job: Job, body: Json) -> str:
+        return f"data: {json.dumps(body | answers.links(job, self.public_url))}\n\n"
+
+
+def queue_router(api: QueueApi, gate: Gate) -> APIRouter:
+    """The paths of the queue. Its last one takes every POST, so this router is to be included last."""
+    router = APIRouter(dependencies=[Depends(gate.require_key)])
+    logs_wanted = Annotated[bool, Query()]
+
+    @router.get("/{owner}/{alias}/requests/{request_id}/status/stream")
+    async def stream(owner: str, alias: str, request_id: str, logs: logs_wanted = False) -> Response:
+        return await api.stream(f"{owner}/{alias}", request_id, logs)
+
+    @router.get("/{owner}/{alias}/requests/{request_id}/status")
+    @router.get("/{owner}/{alias}/requests/{request_id}/status/")
+    async def status(owner: str, alias: str, request_id: str, logs: logs_wanted = False) -> Response:
+        return await api.status(f"{owner}/{alias}", request_id, logs)
+
+    @router.get("/{owner}/{alias}/requests/{request_id}")
+    @router.get("/{owner}/{alias}/requests/{request_id}/")
+    async def result(owner: str, alias: str, request_id: str) -> Response:
+        return await api.result(f"{owner}/{alias}", request_id)
+
+    @router.put("/{owner}/{alias}/requests/{request_id}/cancel")
+    async def cancel(owner: str, alias: str, request_id: str) -> Response:
+        return await api.cancel(f"{owner}/{alias}", request_id)
+
+    @router.post("/{endpoint:path}")
+    async def submit(request: Request, endpoint: str) -> Response:
+        return await api.submit(request, endpoint.strip("/"))
+
+    return router
+
+
+def run_router(api: QueueApi, gate: Gate) -> APIRouter:
+    """The path of the blocking run, to be included under a prefix of its own."""
+    router = APIRouter(dependencies=[Depends(gate.require_key)])
+
+    @router.post("/{endpoint:path}")
+    async def run(request: Request, endpoint: str) -> Response:
+        return await api.run(request, endpoint.strip("/"))
+
+    return router
+
+
+def lifetime_s(headers: Mapping[str, str], *, default_s: int) -> int:
+    """The lifetime of files asked for by fal's lifecycle headers, in seconds, at most a year.
+
+    Raises: InvalidInput when the header is there and says nothing usable.
+    """
+    for name in ("x-fal-object-lifecycle", "x-fal-object-lifecycle-preference"):
+        if name not in headers:
+            continue
+        try:
+            wish = json.loads(headers[name]).get("expiration_duration_seconds")
+            return default_s if wish is None else max(1, min(int(wish), LONGEST_LIFETIME_S))
+        except (ValueError, TypeError, AttributeError, OverflowError) as error:
+            raise _invalid_header(name, "expected JSON with expiration_duration_seconds") from error
+    return default_s
+
+
+async def _is_set_within(event: asyncio.Event, timeout_s: float) -> bool:
+    try:
+        await asyncio.wait_for(event.wait(), timeout_s)
+    except TimeoutError:
+        return False
+    return True
+
+
+def _priority(headers: Mapping[str, str]) -> Priority:
+    try:
+        return Priority(headers.get("x-fal-queue-priority", Priority.NORMAL).lower())
+    except ValueError as error:
+        raise _invalid_header("x-fal-queue-priority", "expected normal or low") from error
+
+
+def _request_key(headers: Mapping[str, str]) -> str | None:
+    key = headers.get("x-starbooth-request-key")
+    if key is not None and not 1 <= len(key) <= LONGEST_KEY:
+        raise _invalid_header("x-starbooth-request-key", f"expected 1 to {LONGEST_KEY} characters")
+    return key
+
+
+def _start_within_s(headers: Mapping[str, str]) -> float | None:
+    for name in ("x-fal-request-start-timeout", "x-fal-request-timeout"):
+        if name not in headers:
+            continue
+        try:
+            seconds = float(headers[name])
+        except ValueError as error:
+            raise _invalid_header(name, "expected seconds") from error
+        if not 0 < seconds < LONGEST_LIFETIME_S:
+            raise _invalid_header(name, "expected seconds")
+        return seconds
+    return None
+
+
+def _webhook_url(text: str | None) -> str | None:
+    """Raises: InvalidInput for what is not a plain http(s) address."""
+    if not text:
+        return None
+    problem = InvalidInput(
+        [{"loc": ["query", "fal_webhook"], "msg": "expected an http or https URL", "type": "url_parsing"}]
+    )
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL as error:
+        raise problem from error
+    if url.scheme not in {"http", "https"} or not url.host or url.userinfo or len(text) > LONGEST_WEBHOOK_URL:
+        raise problem
+    return text
+
+
+def _fingerprint(endpoint: str, arguments: Json) -> str:
+    """Tells equal requests: of endpoint and input with defaults filled in, before a seed is chosen."""
+    return hashlib.sha256(json.dumps([endpoint, arguments], sort_keys=True).encode()).hexdigest()
+
+
+def _invalid_header(name: str, problem: str) -> InvalidInput:
+    return InvalidInput([{"loc": ["header", name], "msg": problem, "type": "value_error"}])

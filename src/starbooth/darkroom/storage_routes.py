@@ -1,0 +1,185 @@
+"""fal's storage over HTTP: upload tokens, uploads of both clients, and the files that are given out."""
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, HTTPException, Path, Request, Response
+from fastapi.responses import FileResponse, JSONResponse
+from pydantic import BaseModel, Field
+
+from starbooth.darkroom.files import UNKNOWN_TYPE, FileStore, content_type_of, is_shown
+from starbooth.darkroom.gate import Gate, limited
+from starbooth.darkroom.queue_routes import lifetime_s
+from starbooth.darkroom.signing import UploadTokens
+from starbooth.darkroom.uploads import (
+    LARGEST_PART_BYTES,
+    LARGEST_WHOLE_BYTES,
+    MOST_PARTS,
+    UploadRefused,
+    Uploads,
+)
+
+UPLOAD_LIFETIME_S = 7 * 24 * 3600
+TOKEN_LIFETIME_S = 3600
+
+FILE_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Cache-Control": "private, max-age=3600",
+}
+
+
+class Initiation(BaseModel):
+    """What both clients send to begin an upload."""
+
+    content_type: str = Field(default=UNKNOWN_TYPE, max_length=255)
+    file_name: str = Field(default="", max_length=1024)
+
+
+class Part(BaseModel):
+    """A part as its sender remembers it."""
+
+    part_number: int = Field(alias="partNumber", ge=1, le=MOST_PARTS)
+    etag: str = Field(max_length=100)
+
+
+class Completion(BaseModel):
+    """The list of all parts, in any order."""
+
+    parts: list[Part] = Field(min_length=1, max_length=MOST_PARTS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StorageApi:
+    """The calls, without their paths."""
+
+    files: FileStore
+    uploads: Uploads
+    tokens: UploadTokens
+    public_url: str
+
+    def file_url(self, name: str) -> str:
+        """Where a file is served."""
+        return f"{self.public_url}/files/{name}"
+
+    def issue_token(self) -> Any:
+        """The token answer of `storage/auth/token`."""
+        expires_at = int(time.time()) + TOKEN_LIFETIME_S
+        return {
+            "token": self.tokens.issue(expires_at=expires_at),
+            "token_type": "Bearer",
+            "base_url": self.public_url,
+            "expires_at": datetime.fromtimestamp(expires_at, tz=UTC).isoformat(),
+        }
+
+    async def upload_whole(self, request: Request) -> Any:
+        """The single-part upload of the Python client."""
+        content_type = request.headers.get("content-type", UNKNOWN_TYPE)
+        ticket = self.uploads.begin(content_type, lifetime_s=self._lifetime_s(request))
+        await self.uploads.put_whole(ticket, limited(request, largest_bytes=LARGEST_WHOLE_BYTES))
+        return {"access_url": self.file_url(ticket.name)}
+
+    def begin_parts(self, request: Request) -> Any:
+        """The multipart upload of the Python client."""
+        content_type = request.headers.get("content-type", UNKNOWN_TYPE)
+        ticket = self.uploads.begin(content_type, lifetime_s=self._lifetime_s(request))
+        return {"access_url": self.file_url(ticket.name), "uploadId": ticket.id}
+
+    def initiate(self, request: Request, wish: Initiation) -> Any:
+        """Both uploads of the JavaScript client, and the `fal` repository of the Python client."""
+        ticket = self.uploads.begin(wish.content_type, lifetime_s=self._lifetime_s(request))
+        return {
+            "upload_url": f"{self.public_url}/storage/upload/{ticket.id}",
+            "file_url": self.file_url(ticket.name),
+        }
+
+    async def put_whole(self, request: Request, ticket_id: str) -> Any:
+        """The file of an initiated upload."""
+        ticket = self.uploads.find(ticket_id)
+        await self.uploads.put_whole(ticket, limited(request, largest_bytes=LARGEST_WHOLE_BYTES))
+        return {"file_url": self.file_url(ticket.name)}
+
+    async def put_part(self, request: Request, ticket_id: str, number: int) -> Response:
+        """One part: its etag goes into the header for Python and into the body for JavaScript."""
+        ticket = self.uploads.find(ticket_id)
+        pieces = limited(request, largest_bytes=LARGEST_PART_BYTES)
+        etag = await self.uploads.put_part(ticket, number, pieces)
+        return JSONResponse({"partNumber": number, "etag": etag}, headers={"ETag": f'"{etag}"'})
+
+    async def complete(self, ticket_id: str, wish: Completion) -> Any:
+        """All parts are there."""
+        ticket = self.uploads.find(ticket_id)
+        await self.uploads.complete(ticket, {part.part_number: part.etag for part in wish.parts})
+        return {"access_url": self.file_url(ticket.name), "file_url": self.file_url(ticket.name)}
+
+    def serve(self, name: str) -> Response:
+        """A file; who knows its name may have it."""
+        path = self.files.find(name)
+        if path is None:
+            raise HTTPException(404, "File not found or expired")
+        headers = FILE_HEADERS if is_shown(name) else {**FILE_HEADERS, "Content-Disposition": "attachment"}
+        return FileResponse(path, media_type=content_type_of(name), headers=headers)
+
+    def _lifetime_s(self, request: Request) -> int:
+        return lifetime_s(request.headers, default_s=UPLOAD_LIFETIME_S)
+
+
+def storage_router(api: StorageApi, gate: Gate) -> APIRouter:
+    """The paths of rest.fal.ai's storage and of fal's file host."""
+    router = APIRouter()
+    by_key = [Depends(gate.require_key)]
+    by_token = [Depends(gate.require_upload_right)]
+
+    @router.api_route("/files/{name}", methods=["GET", "HEAD"])
+    async def serve(name: str) -> Response:
+        return api.serve(name)
+
+    @router.post("/storage/auth/token", dependencies=by_key)
+    async def token() -> Any:
+        return api.issue_token()
+
+    @router.post("/storage/upload/initiate", dependencies=by_key)
+    @router.post("/storage/upload/initiate-multipart", dependencies=by_key)
+    async def initiate(request: Request, wish: Initiation) -> Any:
+        return api.initiate(request, wish)
+
+    @router.put("/storage/upload/{ticket_id}")
+    async def put_whole(request: Request, ticket_id: str) -> Any:
+        return await api.put_whole(request, ticket_id)
+
+    @router.put("/storage/upload/{ticket_id}/{number}")
+    async def put_part(request: Request, ticket_id: str, number: int) -> Response:
+        return await api.put_part(request, ticket_id, number)
+
+    @router.post("/storage/upload/{ticket_id}/complete")
+    async def complete(ticket_id: str, wish: Completion) -> Any:
+        return await api.complete(ticket_id, wish)
+
+    @router.post("/files/upload", dependencies=by_token)
+    async def upload(request: Request) -> Any:
+        return await api.upload_whole(request)
+
+    @router.post("/files/upload/multipart", dependencies=by_token)
+    async def begin_parts(request: Request) -> Any:
+        return api.begin_parts(request)
+
+    @router.put("/files/{name}/multipart/{ticket_id}/{number}", dependencies=by_token)
+    async def put_python_part(
+        request: Request, name: Annotated[str, Path()], ticket_id: str, number: int
+    ) -> Response:
+        del name  # the ticket knows it
+        return await api.put_part(request, ticket_id, number)
+
+    @router.post("/files/{name}/multipart/{ticket_id}/complete", dependencies=by_token)
+    async def complete_python(name: Annotated[str, Path()], ticket_id: str, wish: Completion) -> Any:
+        del name  # the ticket knows it
+        return await api.complete(ticket_id, wish)
+
+    return router
+
+
+def refused(error: UploadRefused) -> Response:
+    """fal's body for a refused upload."""
+    return JSONResponse({"detail": str(error)}, error.status_code)
