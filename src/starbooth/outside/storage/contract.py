@@ -3,6 +3,7 @@
 Knows no picture, order or address: a file is a key, its bytes and a content type.
 """
 
+from collections.abc import AsyncIterator
 from typing import Protocol
 
 from starbooth.base.errors import Unavailable
@@ -21,7 +22,7 @@ class StorageUnavailable(Unavailable):
 
 
 class Storage(Protocol):
-    """A place for files. Keys match `storage.keys.check_key`; a wrong one is a bug and raises ValueError."""
+    """A place for files. Keys match `storage.store.check_key`; a wrong one is a bug and raises ValueError."""
 
     async def put(self, key: str, body: bytes, content_type: str) -> None:
         """Store all of `body` or nothing. Repeat: replaces; readers see the old or the new file whole.
@@ -38,8 +39,11 @@ class Storage(Protocol):
         """Repeat: harmless, also where nothing is stored. Raises: StorageUnavailable."""
         ...
 
-    async def list(self, prefix: str = "") -> list[str]:
-        """Sorted keys in the folder `prefix` and below it; "" is everything. Raises: StorageUnavailable."""
+    def list(self, prefix: str = "") -> AsyncIterator[str]:
+        """Keys in the folder `prefix` and below it, in any order; "" is everything.
+
+        Raises: StorageUnavailable while iterating.
+        """
         ...
 
     async def size(self, key: str) -> int:
