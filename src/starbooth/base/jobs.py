@@ -21,6 +21,7 @@ from pgqueuer.domain.settings import DBSettings
 from pgqueuer.queries import Queries
 
 from starbooth.base.database import Database, Tx, is_connection_lost
+from starbooth.base.errors import Unavailable
 
 _log = structlog.get_logger()
 _NAMES = DBSettings(db_schema="starbooth")
@@ -124,8 +125,10 @@ async def every(seconds: float, work: Callable[[], Awaitable[None]], *, stop: as
     while not stop.is_set():
         try:
             await work()
+        except Unavailable as error:
+            _log.warning("timer.unavailable", work=work.__qualname__, reason=error.reason)
         except Exception:
-            _log.exception("timer.failed", work=getattr(work, "__qualname__", str(work)))
+            _log.exception("timer.failed", work=work.__qualname__)
         await _pause(stop, seconds=seconds)
 
 

@@ -1,0 +1,190 @@
+"""The command `starbooth`. Each command loads what it needs when it runs, so a web process never loads a bot.
+
+Exit status: 0 done, 1 it did not work (the text says what to do), 2 a setting or argument is wrong.
+"""
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from starbooth.base.errors import Refusal, SettingError, Unavailable
+from starbooth.base.log import configure_log
+from starbooth.base.settings import Settings, read_settings
+
+app = typer.Typer(
+    help="The AI photo booth that anyone can run inside Telegram.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def run() -> None:
+    """Run the command line. What a person can mend is told in a sentence; a bug keeps its traceback."""
+    try:
+        app()
+    except SettingError as error:
+        _say_no(f"{error.setting}: {error.advice}", status=2)
+    except Unavailable as error:
+        _say_no(f"{error.reason}. Run `starbooth doctor` to see what is wrong.", status=1)
+
+
+def _say_no(sentence: str, *, status: int) -> None:
+    print(sentence, file=sys.stderr)
+    sys.exit(status)
+
+
+def _settings(**arguments: object) -> Settings:
+    settings = read_settings(**arguments)
+    configure_log(level=settings.log_level)
+    return settings
+
+
+def _await(work: Coroutine[Any, Any, Any]) -> Any:
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)
+
+
+@app.command()
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="End after the first picture.")] = False,
+    prompt: Annotated[
+        str, typer.Option(help="What the first guest asks for.")
+    ] = "a red balloon over the sea at sunset, storybook",
+    port: Annotated[int, typer.Option(help="Port of the chat page; the next free one if taken.")] = 8600,
+) -> None:
+    """Try everything with play money: a chat page in the browser, a tiny image model, no account."""
+    from starbooth.cli.demo import run_demo
+
+    configure_log(level="WARNING")
+    sys.exit(_await(run_demo(prompt=prompt, is_once=once, page_port=port)))
+
+
+@app.command()
+def up() -> None:
+    """Run the whole booth on this machine: web, bot and worker, and an engine unless one is set."""
+    from starbooth.cli.up import run_up
+
+    _await(run_up(_settings()))
+
+
+@app.command()
+def web() -> None:
+    """Run the web process: webhooks and signed links."""
+    from starbooth.cli.web import run_web
+
+    _await(run_web(_settings()))
+
+
+@app.command()
+def bot() -> None:
+    """Run the bot process: receive updates and answer guests."""
+    from starbooth.cli.bot import run_bot_process
+
+    _await(run_bot_process(_settings()))
+
+
+@app.command()
+def worker() -> None:
+    """Run a worker: orders and deliveries. Start as many as wanted."""
+    from starbooth.cli.worker import run_worker_process
+
+    _await(run_worker_process(_settings()))
+
+
+@app.command()
+def engine(
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8700,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    weights: Annotated[
+        Path | None, typer.Option(help="A FLUX folder in diffusers layout; ours if not given.")
+    ] = None,
+) -> None:
+    """Run the darkroom, an image engine of your own. Its key is STARBOOTH_ENGINE_KEY or made from the secret."""
+    from starbooth.cli.engine import exec_darkroom
+
+    exec_darkroom(_settings(), host=host, port=port, weights=weights)
+
+
+@app.command()
+def playground(
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8600,
+    token: Annotated[str, typer.Option(help="The play bot's token.")] = "42:PLAY",
+) -> None:
+    """Run the playground, a Telegram in the browser, for a bot with STARBOOTH_TELEGRAM_API set to it."""
+    from starbooth.cli.engine import exec_playground
+
+    exec_playground(_settings(), port=port, token=token)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to this release. Safe to repeat."""
+    from starbooth.cli.prepare import prepare_database
+
+    print(f"The database is at revision {_await(prepare_database(_settings()))}.")
+
+
+@app.command()
+def doctor() -> None:
+    """Check settings, database, engine, storage and Telegram, and say how to mend what is wrong."""
+    from starbooth.cli.doctor import examine
+
+    sys.exit(_await(examine(_settings())))
+
+
+@app.command()
+def generate(
+    prompt: Annotated[str, typer.Argument(help="What to paint.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where to write the picture.")],
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**63 - 1, help="The same seed paints the same.")
+    ] = None,
+    as_user: Annotated[
+        str | None,
+        typer.Option("--as", help="Whose stars pay: an id, Telegram id or @name. Yours if not given."),
+    ] = None,
+) -> None:
+    """Paint one picture as an order like any other; needs a running worker and engine, as `starbooth up` starts."""
+    from starbooth.cli.generate import generate_picture
+
+    sys.exit(_await(generate_picture(_settings(), prompt=prompt, output=output, seed=seed, as_user=as_user)))
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def grant(
+    user: Annotated[str, typer.Argument(help="An id, a Telegram id, or a @name.")],
+    amount: Annotated[int, typer.Argument(help="Stars to give; negative takes.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why, for whoever reads the ledger later.")],
+    key: Annotated[
+        str | None, typer.Option(help="The same key grants once, however often it is run.")
+    ] = None,
+) -> None:
+    """Give stars to a guest, or take them, with a reason that stays in the ledger."""
+    from starbooth.cli.money import grant_stars
+
+    sys.exit(_await(_or_refusal(grant_stars(_settings(), who=user, amount=amount, reason=reason, key=key))))
+
+
+@app.command()
+def audit() -> None:
+    """Recompute every balance and total from the ledger and name each difference."""
+    from starbooth.cli.money import audit_ledger
+
+    sys.exit(_await(audit_ledger(_settings())))
+
+
+async def _or_refusal(work: Coroutine[Any, Any, int]) -> int:
+    from starbooth.cli.money import refusal_text
+
+    try:
+        return await work
+    except Refusal as refusal:
+        print(refusal_text(refusal), file=sys.stderr)
+        return 1

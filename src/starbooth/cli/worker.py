@@ -1,0 +1,102 @@
+"""The worker process: jobs as they come, and the timers that find what no job did."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from starbooth.base import jobs
+from starbooth.base.database import Tx
+from starbooth.base.errors import Unavailable
+from starbooth.base.settings import Settings
+from starbooth.cli.group import stop_on_signals
+from starbooth.cli.wiring import Booth, open_booth, opened_engine, outside_of
+from starbooth.domain.delivery.owe import SHOW
+from starbooth.domain.delivery.show import Look, Showing, find_news, show
+from starbooth.domain.generations.request import START
+from starbooth.domain.generations.run import COLLECT, Outside, collect, start_orders
+from starbooth.domain.generations.sweep import sweep
+from starbooth.domain.orders.read import read_order
+from starbooth.domain.users.guests import Language
+from starbooth.doors.bot.inbox import forget_old_updates
+from starbooth.doors.bot.messenger import BotMessenger
+from starbooth.doors.bot.screens import render_order
+from starbooth.outside.engine.client import result_from_payload
+from starbooth.outside.telegram.client import opened_bot
+
+_JOBS_AT_ONCE = 32
+_KEEP_JOB_LOG_HOURS = 24
+
+
+async def run_worker_process(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT; jobs under way are finished first."""
+    await run_worker(settings, stop=stop_on_signals())
+
+
+async def run_worker(settings: Settings, *, stop: asyncio.Event) -> None:
+    """Work until `stop` is set, then let what is under way end. Start as many of these as wanted."""
+    async with contextlib.AsyncExitStack() as stack:
+        booth = await stack.enter_async_context(open_booth(settings, connections=16))
+        engine = await stack.enter_async_context(opened_engine(settings))
+        bot = await stack.enter_async_context(opened_bot(settings.token, settings.telegram_api))
+        outside = outside_of(booth, engine)
+        showing = Showing(
+            messenger=BotMessenger(bot),
+            storage=booth.storage,
+            look=_looker(settings.engine_slots),
+        )
+        await asyncio.gather(
+            jobs.run_jobs(
+                booth.database,
+                _handlers(booth, outside, showing),
+                stop=stop,
+                concurrency=_JOBS_AT_ONCE,
+            ),
+            *_timers(booth, outside, showing, stop),
+        )
+
+
+def _looker(slots: int) -> Callable[[Tx, str, Language], Awaitable[Look | None]]:
+    async def look(tx: Tx, order_id: str, language: Language) -> Look | None:
+        view = await read_order(tx, order_id, slots=slots)
+        return view and Look(screen=render_order(view, language), is_final=view.has_ended)
+
+    return look
+
+
+def _handlers(booth: Booth, outside: Outside, showing: Showing) -> Mapping[str, jobs.Handler]:
+    async def on_start(_facts: Mapping[str, Any]) -> None:
+        await start_orders(booth.database, outside)
+
+    async def on_collect(facts: Mapping[str, Any]) -> None:
+        payload = facts["payload"]
+        try:
+            result = None if payload is None else result_from_payload(payload)
+        except Unavailable:
+            result = None  # a payload we cannot read: the engine is asked for it instead
+        await collect(booth.database, outside, order_id=facts["order"], number=facts["number"], result=result)
+
+    async def on_show(facts: Mapping[str, Any]) -> None:
+        await show(booth.database, showing, facts["order"])
+
+    return {START: on_start, COLLECT: on_collect, SHOW: on_show}
+
+
+def _timers(booth: Booth, outside: Outside, showing: Showing, stop: asyncio.Event) -> list[Any]:
+    async def sweep_orders() -> None:
+        await sweep(booth.database, outside)
+
+    async def sweep_deliveries() -> None:
+        owed = await find_news(booth.database, limit=50)
+        await asyncio.gather(*(show(booth.database, showing, order_id) for order_id in owed))
+
+    async def tidy() -> None:
+        async with booth.database.transaction() as tx:
+            await jobs.forget_old_logs(tx, keep_hours=_KEEP_JOB_LOG_HOURS)
+            await forget_old_updates(tx)
+
+    return [
+        jobs.every(1.0, sweep_orders, stop=stop),
+        jobs.every(1.0, sweep_deliveries, stop=stop),
+        jobs.every(3600.0, tidy, stop=stop),
+    ]

@@ -1,0 +1,153 @@
+"""Showing what is owed: one message per order, edited in place until it is the picture.
+
+An edit can be repeated without harm and a send cannot. So pictures only ever arrive by an edit: first a text
+message is sent and its id kept, then that message becomes the picture. A kill between the two can leave a
+second text message behind, never a second picture.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Protocol
+
+import structlog
+
+from starbooth.base.database import Database, Tx
+from starbooth.base.errors import Unavailable
+from starbooth.domain.delivery import owe
+from starbooth.domain.delivery.owe import Delivery
+from starbooth.domain.delivery.screen import Screen
+from starbooth.domain.users.guests import Language, note_blocked
+from starbooth.outside.storage.contract import Storage
+from starbooth.outside.telegram.errors import Blocked, MessageGone, NotModified, TelegramRefused
+
+_log = structlog.get_logger()
+_LONGEST_PAUSE = timedelta(minutes=10)
+_MOST_TRIES = 150  # about a day at the longest pause
+_MOST_REFUSALS = 3
+
+
+class Messenger(Protocol):
+    """Puts screens into chats. Raises Blocked, MessageGone, NotModified, TelegramRefused, Unavailable."""
+
+    async def send_text(self, screen: Screen, *, chat_id: int, reply_to_message_id: int | None) -> int:
+        """Send the screen's words and buttons as a new message and return its id. Not safe to repeat."""
+        ...
+
+    async def edit_text(self, screen: Screen, *, chat_id: int, message_id: int) -> None:
+        """Make an existing message this screen's words and buttons. Safe to repeat."""
+        ...
+
+    async def edit_picture(self, screen: Screen, body: bytes, *, chat_id: int, message_id: int) -> None:
+        """Make an existing message this picture, with the screen's words below. Safe to repeat."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What an order's message should show now. `is_final`: it will not change any more."""
+
+    screen: Screen
+    is_final: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Showing:
+    """What showing needs. `look` reads an order and words it for its guest; None where there is no such order."""
+
+    messenger: Messenger
+    storage: Storage
+    look: Callable[[Tx, str, Language], Awaitable[Look | None]]
+
+
+async def show(database: Database, showing: Showing, order_id: str) -> None:
+    """Show what is owed of an order until nothing more is. Repeat: harmless, also at the same time.
+
+    Telegram asking for patience, or not answering, puts it off; a guest who blocked the bot ends it.
+    """
+    while True:
+        async with database.transaction() as tx:
+            delivery = await owe.claim_delivery(tx, order_id)
+            look = await showing.look(tx, order_id, delivery.language) if delivery else None
+        if delivery is None or look is None:
+            return
+        if not await _try_to_show(database, showing, delivery, look.screen):
+            return
+        async with database.transaction() as tx:
+            owes_more = await owe.note_shown(
+                tx, delivery, fingerprint=look.screen.fingerprint(), is_final=look.is_final
+            )
+        if not owes_more:
+            return
+
+
+async def find_news(database: Database, *, limit: int) -> list[str]:
+    """The orders whose message is due: those with news, and active ones not looked at for a while."""
+    async with database.transaction() as tx:
+        await owe.owe_news(tx, not_sooner_than=timedelta(seconds=3), limit=limit)
+        return await owe.find_owed(tx, limit=limit)
+
+
+async def _try_to_show(database: Database, showing: Showing, delivery: Delivery, screen: Screen) -> bool:
+    """True where the screen is in the chat now; otherwise the delivery was put off or given up."""
+    try:
+        await _put_into_chat(database, showing, delivery, screen)
+    except Blocked:
+        async with database.transaction() as tx:
+            await note_blocked(tx, chat_id=delivery.chat_id)
+            await owe.give_up(tx, delivery.order_id)
+        _log.info("delivery.blocked", order=delivery.order_id)
+        return False
+    except TelegramRefused as refusal:
+        _log.error("delivery.refused", order=delivery.order_id, reason=refusal.reason)
+        await _put_off(database, delivery, most_tries=_MOST_REFUSALS, asked_s=None)
+        return False
+    except Unavailable as error:
+        _log.warning("delivery.postponed", order=delivery.order_id, reason=error.reason)
+        await _put_off(database, delivery, most_tries=_MOST_TRIES, asked_s=error.retry_after_s)
+        return False
+    return True
+
+
+async def _put_into_chat(database: Database, showing: Showing, delivery: Delivery, screen: Screen) -> None:
+    message_id = delivery.message_id
+    if message_id is not None:
+        if delivery.fingerprint == screen.fingerprint():
+            return
+        try:
+            await _edit(showing, screen, chat_id=delivery.chat_id, message_id=message_id)
+            return
+        except NotModified:
+            return
+        except MessageGone:
+            _log.info("delivery.message_gone", order=delivery.order_id)
+    await _send_anew(database, showing, delivery, screen)
+
+
+async def _send_anew(database: Database, showing: Showing, delivery: Delivery, screen: Screen) -> None:
+    words = replace(screen, file_key=None)
+    message_id = await showing.messenger.send_text(
+        words, chat_id=delivery.chat_id, reply_to_message_id=delivery.reply_to_message_id
+    )
+    async with database.transaction() as tx:
+        await owe.note_message(tx, delivery.order_id, message_id)
+    if screen.file_key is not None:
+        await _edit(showing, screen, chat_id=delivery.chat_id, message_id=message_id)
+
+
+async def _edit(showing: Showing, screen: Screen, *, chat_id: int, message_id: int) -> None:
+    if screen.file_key is None:
+        await showing.messenger.edit_text(screen, chat_id=chat_id, message_id=message_id)
+        return
+    body = await showing.storage.get(screen.file_key)
+    await showing.messenger.edit_picture(screen, body, chat_id=chat_id, message_id=message_id)
+
+
+async def _put_off(database: Database, delivery: Delivery, *, most_tries: int, asked_s: float | None) -> None:
+    async with database.transaction() as tx:
+        if delivery.tries >= most_tries:
+            await owe.give_up(tx, delivery.order_id)
+            _log.error("delivery.given_up", order=delivery.order_id, tries=delivery.tries)
+            return
+        pause = min(timedelta(seconds=2 ** min(delivery.tries, 10)), _LONGEST_PAUSE)
+        await owe.postpone(tx, delivery.order_id, delay=max(pause, timedelta(seconds=asked_s or 0)))

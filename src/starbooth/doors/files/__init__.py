@@ -1,0 +1,1 @@
+"""Stored files by signed links: `/files/<key>?expires=…&signature=…`. No signature, no file, and no hint."""
