@@ -1,4 +1,4 @@
-"""Starts the darkroom: `python -m starbooth.darkroom --help`. The key comes from DARKROOM_KEY, or from --key."""
+"""Starts the darkroom: `python -m starbooth.darkroom --help`. The key is read from DARKROOM_KEY or --key."""
 
 import argparse
 import logging
@@ -34,7 +34,7 @@ class Server(uvicorn.Server):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run until SIGTERM or SIGINT. Returns the exit status: 2 for wrong settings, 1 when painting cannot go on."""
+    """Run until SIGTERM or SIGINT. Returns 2 for wrong settings, 1 when painting cannot go on."""
     given = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s", stream=sys.stderr)
     logging.getLogger("httpx").setLevel(logging.WARNING)

@@ -25,7 +25,7 @@ from starbooth.darkroom.gate import Gate
 from starbooth.darkroom.jobqueue import JobQueue, LineFull
 from starbooth.darkroom.journal import Journal
 from starbooth.darkroom.painter import Painter
-from starbooth.darkroom.queue_routes import QueueApi, queue_router, run_router
+from starbooth.darkroom.queue_routes import QueueApi, requests_router, submit_router
 from starbooth.darkroom.records import KeyReused
 from starbooth.darkroom.schemas import InvalidInput
 from starbooth.darkroom.signing import UploadTokens, WebhookKey
@@ -38,7 +38,8 @@ log = logging.getLogger(__name__)
 KEEP_ENDED_S = 7 * 24 * 3600
 SWEEP_S = 600.0
 STOP_S = 3.0
-RUN_HOST = "fal.run"
+RUN_HOST = b"fal.run"
+PREFIXES = ("/queue/", "/rest/", "/cdn/")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +112,7 @@ class Darkroom:
 
 
 def build_app(settings: Settings, *, on_crash: Callable[[BaseException], None]) -> ASGIApp:
-    """The ASGI application. `on_crash` is told when painting or sweeping ends by an error: the process should end."""
+    """The ASGI application. `on_crash` is told when painting or sweeping failed: the process should end."""
     room = Darkroom(settings)
 
     @asynccontextmanager
@@ -137,18 +138,26 @@ def build_app(settings: Settings, *, on_crash: Callable[[BaseException], None]) 
     wrapped: ASGIApp = app
     if settings.has_faults:
         wrapped = FaultyAnswers(wrapped, room.faults)
-    return RunByHost(wrapped)
+    return OneAddress(wrapped)
 
 
-class RunByHost:
-    """Sends calls to the host `fal.run` to the paths of the blocking run, for set-ups that keep host names."""
+class OneAddress:
+    """Lets four hosts of fal live at one address.
+
+    All paths stand at the root but the blocking run: it has the path of submit, hence it lies below `/run`.
+    Clients may also put `/queue`, `/rest` or `/cdn` in front, or keep `fal.run` as host name for the run.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and (b"host", RUN_HOST.encode()) in scope["headers"]:
-            scope = {**scope, "path": "/run" + scope["path"]}
+        if scope["type"] == "http":
+            path: str = scope["path"]
+            if path.startswith(PREFIXES):
+                scope = {**scope, "path": path[path.index("/", 1) :]}
+            elif (b"host", RUN_HOST) in scope["headers"] and not path.startswith("/run/"):
+                scope = {**scope, "path": f"/run{path}"}
         await self._app(scope, receive, send)
 
 
@@ -158,20 +167,14 @@ def _watch(task: asyncio.Task[None], *, on_crash: Callable[[BaseException], None
 
 
 def _add_routes(app: FastAPI, room: Darkroom) -> None:
-    """Every path stands at the root, where clients with a single address look, and under a prefix of its own."""
     gate = Gate(room.settings.key, room.tokens)
     url = room.settings.public_url
-    queue = queue_router(QueueApi(queue=room.queue, public_url=url), gate)
-    storage = storage_router(
-        StorageApi(files=room.files, uploads=room.uploads, tokens=room.tokens, public_url=url), gate
-    )
+    queue = QueueApi(queue=room.queue, public_url=url)
+    storage = StorageApi(files=room.files, uploads=room.uploads, tokens=room.tokens, public_url=url)
+    app.include_router(requests_router(queue, gate))
+    app.include_router(storage_router(storage, gate))
     app.include_router(_own_router(room, gate))
-    app.include_router(storage)
-    app.include_router(storage, prefix="/rest")
-    app.include_router(storage, prefix="/cdn")
-    app.include_router(run_router(QueueApi(queue=room.queue, public_url=url), gate), prefix="/run")
-    app.include_router(queue, prefix="/queue")
-    app.include_router(queue)
+    app.include_router(submit_router(queue, gate))
 
 
 def _own_router(room: Darkroom, gate: Gate) -> APIRouter:

@@ -34,8 +34,8 @@ class Place(StrEnum):
 
 class PaintingFault(StrEnum):
     """never: stays in progress until cancelled. error: ends with `status` and `body`, or as a lost runner.
-    The others end well and deliver no image, broken bytes, a page instead of a picture, dead links, black pictures
-    flagged by the safety checker."""
+    The others end well and deliver no image, broken bytes, a page instead of a picture, dead links, or black
+    pictures flagged by the safety checker."""
 
     NEVER = "never"
     ERROR = "error"
@@ -47,7 +47,7 @@ class PaintingFault(StrEnum):
 
 
 class WebhookFault(StrEnum):
-    """lost: never sent. twice: sent two times. forged: signed by a strange key. late: sent after `delay_s`."""
+    """lost: never sent. twice: sent again. forged: signed by a strange key. late: sent after `delay_s`."""
 
     LOST = "lost"
     TWICE = "twice"
@@ -60,8 +60,9 @@ class Rule:
     """One piece of bad luck.
 
     times: how often it strikes; None means always. after: how many fitting occasions go well first.
-    HTTP places: wait `delay_s`, then answer `status` with `body` (text is sent as HTML, else JSON) instead of the
-    work; or with `drop`, cut the connection "before" the work or "after" it was done. Painting and webhooks: see there.
+    HTTP places: wait `delay_s`, then answer `status` with `body` (text is sent as HTML, else JSON), with
+    no work done; or with `drop`, cut the connection "before" the work or "after" it was done; or else go on.
+    Painting and webhooks: see there.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")

@@ -73,5 +73,5 @@ def content_type_of(name: str) -> str:
 
 
 def is_shown(name: str) -> bool:
-    """Whether browsers may show the file; all others are offered for saving, so that no upload runs as a page."""
+    """Whether browsers may show it; all else is offered for saving, so that no upload runs as a page."""
     return content_type_of(name) in SHOWN_TYPES

@@ -77,7 +77,7 @@ class Foreman:
         return self._is_painting
 
     def stop(self) -> None:
-        """Have the painter leave its picture after the step it is in; the job stays in the journal unfinished."""
+        """Have the painter stop after the step it is in; the job stays unfinished in the journal."""
         self._is_stopping = True
 
     async def _end(self, live: LiveJob, ending: Ending) -> None:
@@ -146,7 +146,7 @@ class Foreman:
         return Ending(state=State.DONE, status_code=200, answer=answer, inference_s=inference_s)
 
     def _keep(self, picture: Image.Image, job: Job, fault: PaintingFault | None) -> Painted:
-        """Write one picture down and describe it as fal does; with `sync_mode` it travels in the answer instead."""
+        """Keep one picture and describe it as fal does; with `sync_mode` it travels in the answer."""
         is_flagged = fault is PaintingFault.NSFW
         if is_flagged:
             picture = Image.new("RGB", picture.size)

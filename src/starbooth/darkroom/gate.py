@@ -25,7 +25,7 @@ class Gate:
             raise HTTPException(401, NO_KEY)
 
     async def require_upload_right(self, request: Request) -> None:
-        """Raises: HTTPException 401 unless the call carries the key or an upload token that is still valid."""
+        """Raises: HTTPException 401 unless the call carries the key or a valid upload token."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         is_token = scheme.lower() == "bearer" and self._tokens.is_valid(token, now=time.time())
         if not is_token and not self._has_key(request):

@@ -15,7 +15,7 @@ LONGEST_SIDE_PX = 32
 
 
 class InstantPainter:
-    """Paints in `seconds` of real time, spread evenly over the steps; with 0 it reports the last step only."""
+    """Takes `seconds` of real time, spread evenly over the steps; with 0 it reports the last step only."""
 
     device = "none"
 

@@ -34,7 +34,7 @@ class Cancelling(StrEnum):
 
 
 class JobQueue:
-    """Belongs to one event loop. `owe` is told of every webhook that the journal now owes; `now` gives Unix time."""
+    """Belongs to one event loop. `owe` is told of every webhook newly owed; `now` gives Unix time."""
 
     def __init__(self, journal: Journal, *, owe: Callable[[Webhook], None], now: Callable[[], float]) -> None:
         self._journal = journal
@@ -54,7 +54,7 @@ class JobQueue:
         return len(jobs)
 
     async def accept(self, job: Job, *, longest_line: int | None = None) -> Accepted:
-        """Take a job; when this returns it is on the disk and will end. A repeat by request key returns the first.
+        """Take a job; when this returns, it is on the disk and will end. Repeat: same key, first answer.
 
         Raises: LineFull, KeyReused.
         """

@@ -15,7 +15,7 @@ Json = dict[str, Any]
 
 
 class State(StrEnum):
-    """What the journal says of a job. A job that is being painted is still WAITING there: a crash repeats it."""
+    """What the journal says of a job. One that is being painted is still WAITING: a crash repeats it."""
 
     WAITING = "waiting"
     DONE = "done"

@@ -25,7 +25,7 @@ class Line:
         return sum(len(lane) for lane in self._lanes.values())
 
     def join(self, number: int, priority: Priority) -> None:
-        """Stand in the lane at the place of `number`, which must be unique; late arrivals of old numbers go forward."""
+        """Stand in the lane at the place of `number`, which must be unique; old numbers stand in front."""
         insort(self._lanes[priority], number)
 
     def position(self, number: int, priority: Priority) -> int:

@@ -44,7 +44,7 @@ DEFAULT_FOLDER = Path(__file__).parent / "weights"
 
 
 def open_painter(folder: Path, device: str | None = None) -> Painter:
-    """A painter for the FLUX in `folder`, on `device` or the CPU. Takes seconds: torch is imported here, not before.
+    """A painter for the FLUX in `folder`, on `device` or the CPU. torch is imported here, not before.
 
     Raises: OSError when the folder holds no diffusers pipeline.
     """

@@ -152,8 +152,8 @@ class QueueApi:
         return f"data: {json.dumps(body | answers.links(job, self.public_url))}\n\n"
 
 
-def queue_router(api: QueueApi, gate: Gate) -> APIRouter:
-    """The paths of the queue. Its last one takes every POST, so this router is to be included last."""
+def requests_router(api: QueueApi, gate: Gate) -> APIRouter:
+    """The paths of a request that was accepted."""
     router = APIRouter(dependencies=[Depends(gate.require_key)])
     logs_wanted = Annotated[bool, Query()]
 
@@ -175,20 +175,20 @@ def queue_router(api: QueueApi, gate: Gate) -> APIRouter:
     async def cancel(owner: str, alias: str, request_id: str) -> Response:
         return await api.cancel(f"{owner}/{alias}", request_id)
 
-    @router.post("/{endpoint:path}")
-    async def submit(request: Request, endpoint: str) -> Response:
-        return await api.submit(request, endpoint.strip("/"))
-
     return router
 
 
-def run_router(api: QueueApi, gate: Gate) -> APIRouter:
-    """The path of the blocking run, to be included under a prefix of its own."""
+def submit_router(api: QueueApi, gate: Gate) -> APIRouter:
+    """Submit and the blocking run. Submit takes every path, so this router is to be included last."""
     router = APIRouter(dependencies=[Depends(gate.require_key)])
 
-    @router.post("/{endpoint:path}")
+    @router.post("/run/{endpoint:path}")
     async def run(request: Request, endpoint: str) -> Response:
         return await api.run(request, endpoint.strip("/"))
+
+    @router.post("/{endpoint:path}")
+    async def submit(request: Request, endpoint: str) -> Response:
+        return await api.submit(request, endpoint.strip("/"))
 
     return router
 

@@ -75,7 +75,8 @@ def end(
 ) -> None:
     """Write the end and the webhook owed for it, together. A job ends once: a second end changes nothing."""
     changed = connection.execute(
-        "UPDATE jobs SET state=?, ended_at=?, status_code=?, answer=?, error=?, error_type=?, logs=?, inference_s=?"
+        "UPDATE jobs SET state = ?, ended_at = ?, status_code = ?, answer = ?,"
+        " error = ?, error_type = ?, logs = ?, inference_s = ?"
         " WHERE number = ? AND state = 'waiting'",
         (
             ending.state,
@@ -112,7 +113,8 @@ def drop_webhook(connection: sqlite3.Connection, request_id: str) -> None:
 def forget(connection: sqlite3.Connection, ended_before: float) -> int:
     """Delete jobs that ended before this Unix time, keeping them in the counts. Returns how many."""
     connection.execute(
-        "INSERT INTO forgotten (state, jobs) SELECT state, count(*) FROM jobs WHERE ended_at < ? GROUP BY state"
+        "INSERT INTO forgotten (state, jobs)"
+        " SELECT state, count(*) FROM jobs WHERE ended_at < ? GROUP BY state"
         " ON CONFLICT (state) DO UPDATE SET jobs = jobs + excluded.jobs",
         (ended_before,),
     )

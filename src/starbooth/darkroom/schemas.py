@@ -9,7 +9,7 @@ import secrets
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
 from starbooth.darkroom.jobs import Json
 from starbooth.darkroom.painter import Scene
@@ -57,6 +57,15 @@ class Size(BaseModel):
     height: int = Field(default=512, ge=1, le=LARGEST_SIDE_PX)
 
 
+def _size_tag(value: object) -> str:
+    return "custom" if isinstance(value, dict | Size) else "preset"
+
+
+ImageSize = Annotated[
+    Annotated[Size, Tag("custom")] | Annotated[Preset, Tag("preset")], Discriminator(_size_tag)
+]
+
+
 class LoraWeight(BaseModel):
     """A LoRA to be merged: where its file is, and how strongly."""
 
@@ -70,7 +79,7 @@ class FluxInput(BaseModel):
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
     prompt: str = Field(max_length=LONGEST_PROMPT)
-    image_size: Size | Preset = Preset.LANDSCAPE_4_3
+    image_size: ImageSize = Preset.LANDSCAPE_4_3
     num_inference_steps: int = Field(default=28, ge=1, le=50)
     guidance_scale: float = Field(default=3.5, ge=1, le=20)
     seed: int | None = Field(default=None, ge=0, le=LARGEST_SEED)
@@ -160,10 +169,13 @@ def scene_of(arguments: Json) -> Scene:
 
 
 def _details(error: ValidationError) -> list[Json]:
-    """pydantic's errors with `body` in front of the path; the input itself is not repeated."""
+    """pydantic's errors with `body` in front of the path; neither our tags nor the input are repeated."""
     details: list[Json] = json.loads(error.json(include_url=False, include_input=False))
     for detail in details:
-        detail["loc"] = ["body", *detail["loc"]]
+        path = detail["loc"]
+        if path[:1] == ["image_size"]:
+            path = [part for part in path if part not in {"custom", "preset"}]
+        detail["loc"] = ["body", *path]
     return details
 
 

@@ -7,6 +7,7 @@ Who knows the ticket may fill it, until it is swept a day later. Every step can 
 import asyncio
 import hashlib
 import json
+import os
 import re
 import secrets
 import shutil
@@ -125,7 +126,7 @@ class Uploads:
         return path
 
     async def _spool(self, ticket: Ticket, pieces: AsyncIterator[bytes]) -> tuple[Path, str]:
-        """Write the pieces to a new file beside the ticket. Returns its path and SHA-256; an error leaves nothing."""
+        """Write the pieces to a file beside the ticket; an error leaves none. Returns path and SHA-256."""
         digest, waiting = hashlib.sha256(), bytearray()
         with NamedTemporaryFile(dir=self._folder / ticket.id, prefix="new-", delete=False) as new:
             path = Path(new.name)
@@ -138,7 +139,7 @@ class Uploads:
                         waiting.clear()
                 new.write(waiting)
             except BaseException:
-                path.unlink()
+                os.unlink(path)
                 raise
         return path, digest.hexdigest()
 
