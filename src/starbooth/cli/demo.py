@@ -20,13 +20,16 @@ from starbooth.base.settings import Settings, read_settings
 from starbooth.cli.engine import playground_arguments
 from starbooth.cli.group import Part, run_group, stop_on_signals
 from starbooth.cli.up import free_port, prepare
+from starbooth.cli.wiring import open_booth
+from starbooth.domain.orders.read import newest_picture
+from starbooth.domain.users.guests import find_user
 
-_TOKEN = "42:PLAY"
+_TOKEN = "42:PLAY"  # noqa: S105 - the playground's, and worth nothing
 _PATIENCE_S = 240.0
 
 
 async def run_demo(*, prompt: str, is_once: bool, page_port: int) -> int:
-    """Start all, send the first prompt as a guest, show what comes, then serve until Ctrl-C. Returns the status."""
+    """Start all, ask as a guest, show what comes, then serve until Ctrl-C. Returns the exit status."""
     console = Console()
     stop = stop_on_signals()
     port = free_port(page_port)
@@ -115,10 +118,19 @@ async def _first_order(console: Console, settings: Settings, prompt: str, stop: 
             return 1
     if picture is None:
         return 130 if stop.is_set() else 1
-    newest = max((settings.home / "storage").rglob("*.png"), key=lambda path: path.stat().st_mtime)
-    console.print(f"\nThe picture lies in [bold]{newest}[/]", soft_wrap=True)
-    console.print(f"From the first word to the picture: {time.monotonic() - started_at:.1f} s")
+    took_s = time.monotonic() - started_at
+    file_key, price_stars = await _read_picture(settings, guest)
+    console.print(f"\nThe picture lies in [bold]{settings.home / 'storage' / file_key}[/]", soft_wrap=True)
+    console.print(f"It cost {price_stars} play stars. From the start to the picture: {took_s:.1f} s.")
     return 0
+
+
+async def _read_picture(settings: Settings, guest: dict[str, Any]) -> tuple[str, int]:
+    """Where the guest's newest picture lies in storage, and what it cost."""
+    async with open_booth(settings, connections=1) as booth, booth.database.transaction() as tx:
+        newest = await newest_picture(tx, user_id=await find_user(tx, str(guest["id"])))
+    assert newest is not None
+    return newest
 
 
 async def _wait_for_page(playground: httpx.AsyncClient, stop: asyncio.Event) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""Starting the two programs that stand outside the booth: they are separate processes and import nothing of it."""
+"""Starting the two programs that stand outside the booth: processes that import nothing of it."""
 
 import os
 import sys
@@ -13,7 +13,7 @@ PLAYGROUND = "starbooth.playground"
 
 
 def darkroom_arguments(settings: Settings, *, host: str, port: int, weights: Path | None) -> tuple[str, ...]:
-    """The darkroom's command line. Its key goes by the environment (DARKROOM_KEY), where others cannot read it."""
+    """The darkroom's command line. Its key goes by DARKROOM_KEY, where others cannot read it."""
     chosen = ("--weights", str(weights)) if weights is not None else ()
     return (
         *(sys.executable, "-m", DARKROOM, "--host", host, "--port", str(port)),

@@ -60,7 +60,7 @@ async def _place(tx: Tx, settings: Settings, *, prompt: str, seed: int | None, a
 
 
 async def _operator(tx: Tx) -> str:
-    """The account that pays for an operator's own pictures; filled up as it is used, on the ledger like any."""
+    """The account that pays for an operator's own pictures, filled up by grants as it is used."""
     guest = await meet(tx, telegram_id=_OPERATOR, chat_id=0, username=None, language=Language.ENGLISH)
     if guest.stars < 100:
         await ledger.grant(

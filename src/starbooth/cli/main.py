@@ -106,7 +106,7 @@ def engine(
         Path | None, typer.Option(help="A FLUX folder in diffusers layout; ours if not given.")
     ] = None,
 ) -> None:
-    """Run the darkroom, an image engine of your own. Its key is STARBOOTH_ENGINE_KEY or made from the secret."""
+    """Run the darkroom, an image engine of your own. Key: STARBOOTH_ENGINE_KEY, or made from the secret."""
     from starbooth.cli.engine import exec_darkroom
 
     exec_darkroom(_settings(), host=host, port=port, weights=weights)
@@ -115,7 +115,7 @@ def engine(
 @app.command()
 def playground(
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8600,
-    token: Annotated[str, typer.Option(help="The play bot's token.")] = "42:PLAY",
+    token: Annotated[str, typer.Option(help="The play bot's token.")] = "42:PLAY",  # noqa: S107 - worth nothing
 ) -> None:
     """Run the playground, a Telegram in the browser, for a bot with STARBOOTH_TELEGRAM_API set to it."""
     from starbooth.cli.engine import exec_playground
@@ -151,7 +151,7 @@ def generate(
         typer.Option("--as", help="Whose stars pay: an id, Telegram id or @name. Yours if not given."),
     ] = None,
 ) -> None:
-    """Paint one picture as an order like any other; needs a running worker and engine, as `starbooth up` starts."""
+    """Paint one picture, as an order like any other. Needs a worker and an engine, as `starbooth up` runs."""
     from starbooth.cli.generate import generate_picture
 
     sys.exit(_await(generate_picture(_settings(), prompt=prompt, output=output, seed=seed, as_user=as_user)))

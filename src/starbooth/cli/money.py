@@ -2,6 +2,7 @@
 
 import getpass
 import secrets
+import sys
 
 from rich.console import Console
 from rich.table import Table
@@ -23,22 +24,21 @@ from starbooth.domain.users.guests import find_user
 
 
 async def grant_stars(settings: Settings, *, who: str, amount: int, reason: str, key: str | None) -> int:
-    """Give or take stars and say the balance after it. Raises the ledger's refusals; returns the exit status."""
-    async with open_booth(settings, connections=1) as booth:
-        async with booth.database.transaction() as tx:
-            user_id = await find_user(tx, who)
-            try:
-                moved = await ledger.grant(
-                    tx,
-                    user_id=user_id,
-                    amount=amount,
-                    reason=reason,
-                    operator=f"command:{getpass.getuser()}",
-                    key=f"grant:{key or secrets.token_hex(12)}",
-                )
-            except KeyReused:
-                print(f"The key {key!r} was used for another grant; nothing moved.")
-                return 1
+    """Give or take stars and say the balance after it. Returns the exit status; raises the ledger's noes."""
+    async with open_booth(settings, connections=1) as booth, booth.database.transaction() as tx:
+        user_id = await find_user(tx, who)
+        try:
+            moved = await ledger.grant(
+                tx,
+                user_id=user_id,
+                amount=amount,
+                reason=reason,
+                operator=f"command:{getpass.getuser()}",
+                key=f"grant:{key or secrets.token_hex(12)}",
+            )
+        except KeyReused:
+            print(f"The key {key!r} was used for another grant; nothing moved.", file=sys.stderr)
+            return 1
     said = "had been granted before" if moved.is_repeat else "granted"
     print(
         f"{amount:+d} stars {said}; the balance is {moved.balance_stars}. Ledger row {moved.transaction_id}."
@@ -79,7 +79,7 @@ def refusal_text(refusal: Refusal) -> str:
         case NoSuchGuest():
             return f"Nobody is known as {refusal.who!r}. Give an id, a Telegram id, or a @name."
         case AmountRefused():
-            return f"{refusal.amount} cannot be moved: give a number from 1 to {ledger.LARGEST_AMOUNT}, or negative."
+            return f"{refusal.amount} cannot be moved: give 1 to {ledger.LARGEST_AMOUNT}, or below zero."
         case ReasonMissing():
             return "Say why: --reason must not be empty."
         case TooManyStars():

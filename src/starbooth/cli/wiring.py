@@ -64,7 +64,7 @@ def outside_of(booth: Booth, engine: Engine) -> Outside:
 
 
 def darkroom_key(settings: Settings) -> str:
-    """The key of an engine of our own: the setting, or one made from the secret, the same in every process."""
+    """The key of an engine of our own: the setting, or one made from the secret. The same everywhere."""
     if settings.engine_key is not None:
         return settings.engine_key.get_secret_value()
     return hmac.new(settings.signing_secret(), b"darkroom key", hashlib.sha256).hexdigest()[:40]

@@ -66,7 +66,8 @@ async def owe(tx: Tx, order_id: str) -> bool:
     """Note that the order changed. False where nobody waits for it in a chat."""
     rows = await tx.execute(
         text(
-            "UPDATE starbooth.deliveries SET owed = owed + 1 WHERE order_id = :id AND state = 'open' RETURNING 1"
+            "UPDATE starbooth.deliveries SET owed = owed + 1"
+            " WHERE order_id = :id AND state = 'open' RETURNING 1"
         ),
         {"id": order_id},
     )
@@ -74,7 +75,7 @@ async def owe(tx: Tx, order_id: str) -> bool:
 
 
 async def owe_news(tx: Tx, *, not_sooner_than: timedelta, limit: int) -> list[str]:
-    """Owe a fresh look to active orders whose message is older than this; their place or wait may have changed."""
+    """Owe a fresh look to active orders whose message is older than this: their place may have changed."""
     rows = await tx.execute(
         text("""
             UPDATE starbooth.deliveries SET owed = owed + 1, due_at = now()

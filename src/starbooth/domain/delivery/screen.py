@@ -14,7 +14,7 @@ class Button:
 
 @dataclass(frozen=True, kw_only=True)
 class Screen:
-    """One message. `html`: Telegram's HTML, every foreign piece escaped. `file_key`: the picture, if it shows one."""
+    """One message. `html`: Telegram's HTML, foreign pieces escaped. `file_key`: its picture, if any."""
 
     html: str
     file_key: str | None = None

@@ -53,7 +53,7 @@ class Look:
 
 @dataclass(frozen=True, kw_only=True)
 class Showing:
-    """What showing needs. `look` reads an order and words it for its guest; None where there is no such order."""
+    """What showing needs. `look` reads an order and words it for its guest; None where there is none."""
 
     messenger: Messenger
     storage: Storage

@@ -88,12 +88,14 @@ _INSERT = text("""
 """).bindparams(bindparam("request", type_=JSONB))
 
 _FIRST = text("""
-    SELECT id, price_stars, request -> 'asked' AS asked, user_id FROM starbooth.orders WHERE id = :id
+    SELECT o.price_stars, o.request -> 'asked' AS asked, u."stars" AS balance_stars
+    FROM starbooth.orders o JOIN public."User" u ON u."id" = o.user_id
+    WHERE o.id = :id AND o.user_id = :user_id
 """)
 
 
 def order_id_for(request_key: str) -> str:
-    """The id of the order that this request key places, in cuid form. The same key always gives the same id."""
+    """The id of the order that this request key places, in cuid form: the same key, the same id."""
     number = int.from_bytes(hashlib.sha256(request_key.encode()).digest()[:16])
     letters = []
     for _ in range(24):
@@ -120,9 +122,9 @@ async def place(tx: Tx, new: NewOrder) -> PlacedOrder:
             facts={"orderId": order_id},
         )
     except KeyReused:
-        return await _first_order(tx, order_id, new, balance_stars=0)
+        return await _first_order(tx, order_id, new)
     if held.is_repeat:
-        return await _first_order(tx, order_id, new, balance_stars=held.balance_stars)
+        return await _first_order(tx, order_id, new)
     rows = await tx.execute(_INSERT, _values(order_id, held.transaction_id, new))
     if rows.first() is None:
         raise TooManyOrders(limit=new.active_limit)
@@ -151,10 +153,10 @@ def _values(order_id: str, hold_id: str, new: NewOrder) -> dict[str, Any]:
     }
 
 
-async def _first_order(tx: Tx, order_id: str, new: NewOrder, *, balance_stars: int) -> PlacedOrder:
-    row = (await tx.execute(_FIRST, {"id": order_id})).first()
-    if row is None or row.user_id != new.user_id or row.asked != dict(new.asked):
+async def _first_order(tx: Tx, order_id: str, new: NewOrder) -> PlacedOrder:
+    row = (await tx.execute(_FIRST, {"id": order_id, "user_id": new.user_id})).first()
+    if row is None or row.asked != dict(new.asked):
         raise RequestKeyReused
     return PlacedOrder(
-        order_id=order_id, price_stars=row.price_stars, balance_stars=balance_stars, is_repeat=True
+        order_id=order_id, price_stars=row.price_stars, balance_stars=row.balance_stars, is_repeat=True
     )

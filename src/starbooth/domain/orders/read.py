@@ -39,8 +39,8 @@ class OrderView:
 
 
 _VIEW = text("""
-    SELECT o.id, o.user_id, o.state, o.request -> 'asked' ->> 'prompt' AS prompt, o.price_stars, o.spent_stars,
-        o.parts, o.progress, o.error_code, waiting.position, pace.seconds,
+    SELECT o.id, o.user_id, o.state, o.request -> 'asked' ->> 'prompt' AS prompt, o.price_stars,
+        o.spent_stars, o.parts, o.progress, o.error_code, waiting.position, pace.seconds,
         array_agg(t.seed ORDER BY t.number) AS seeds,
         array_agg(t.file_key ORDER BY t.number) FILTER (WHERE t.file_key IS NOT NULL) AS file_keys
     FROM starbooth.orders o
@@ -102,3 +102,19 @@ async def newest_active(tx: Tx, *, user_id: str) -> str | None:
         {"user_id": user_id},
     )
     return None if found is None else str(found)
+
+
+async def newest_picture(tx: Tx, *, user_id: str) -> tuple[str, int] | None:
+    """The storage key of the guest's newest picture and what its order cost; None where there is none."""
+    row = (
+        await tx.execute(
+            text(
+                "SELECT t.file_key, o.spent_stars FROM starbooth.orders o"
+                " JOIN starbooth.tickets t ON t.order_id = o.id AND t.state = 'done'"
+                " WHERE o.user_id = :user_id AND o.state = 'done'"
+                " ORDER BY o.created_at DESC, t.number LIMIT 1"
+            ),
+            {"user_id": user_id},
+        )
+    ).first()
+    return None if row is None else (row.file_key, row.spent_stars)

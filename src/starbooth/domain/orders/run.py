@@ -1,4 +1,4 @@
-"""An order at work: taking its turn, keeping its fence, telling its progress, and noting what became of tickets.
+"""An order at work: taking its turn, keeping its fence, telling its progress, noting what became of tickets.
 
 The fence is `attempt`: whoever claims or takes over an order raises it, and every write of an earlier attempt
 finds no row any more.
@@ -63,7 +63,8 @@ _TAKE_OVER = text("""
 """)
 
 _DUE = text("""
-    SELECT id FROM starbooth.orders WHERE state = 'running' AND check_at <= now() ORDER BY check_at LIMIT :limit
+    SELECT id FROM starbooth.orders WHERE state = 'running' AND check_at <= now()
+    ORDER BY check_at LIMIT :limit
 """)
 
 _TICKETS = text("""
@@ -75,7 +76,7 @@ _TICKETS = text("""
 
 _FENCED = "EXISTS (SELECT FROM starbooth.orders WHERE id = :id AND state = 'running' AND attempt = :attempt)"
 
-
+_OPEN = "state IN ('unsent', 'sending', 'sent')"
 # Locks the order, so that no ticket ends after its order has.
 _RUNNING = "EXISTS (SELECT FROM starbooth.orders WHERE id = :id AND state = 'running' FOR NO KEY UPDATE)"
 
@@ -176,7 +177,7 @@ async def note_done(tx: Tx, *, order_id: str, number: int, file_key: str, facts:
     await tx.execute(
         text(
             "UPDATE starbooth.tickets SET state = 'done', file_key = :file_key, facts = :facts"
-            f" WHERE order_id = :id AND number = :number AND state IN ('unsent', 'sending', 'sent') AND {_RUNNING}"
+            f" WHERE order_id = :id AND number = :number AND {_OPEN} AND {_RUNNING}"
         ).bindparams(bindparam("facts", type_=JSONB)),
         {"id": order_id, "number": number, "file_key": file_key, "facts": dict(facts)},
     )
@@ -192,7 +193,7 @@ async def note_failed(
     await tx.execute(
         text(
             "UPDATE starbooth.tickets SET state = 'failed', error_code = :error_code, facts = :facts"
-            f" WHERE order_id = :id AND number = :number AND state IN ('unsent', 'sending', 'sent') AND {_RUNNING}"
+            f" WHERE order_id = :id AND number = :number AND {_OPEN} AND {_RUNNING}"
         ).bindparams(bindparam("facts", type_=JSONB)),
         {"id": order_id, "number": number, "error_code": error_code, "facts": dict(facts)},
     )
