@@ -1,9 +1,9 @@
-"""The end of an order for pictures: rows in `public`, stars settled, the delivery owed; one transaction each."""
+"""The end of an order for pictures: rows in `public`, stars settled, the delivery owed; one transaction."""
 
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import func, insert
+from sqlalchemy import insert
 
 from starbooth.base.database import Tx
 from starbooth.base.ids import new_id
@@ -75,5 +75,4 @@ def _row(
             "guidance": frozen["guidance"],
             **ticket.facts,
         },
-        "createdAt": func.now(),
     }

@@ -69,13 +69,14 @@ _INSERT = text("""
     WITH placed AS (
         INSERT INTO starbooth.orders
             (id, request_key, user_id, hold_id, kind, source, request, parts, price_stars, turn, deadline_at)
-        SELECT :id, :request_key, :user_id, :hold_id, :kind, :source, :request, cardinality(:seeds), :price,
-            -- Turns between guests (start-time fair queueing): a guest's next turn comes one after their last,
-            -- and never before the turn that is being served now.
-            1 + greatest(
-                (SELECT coalesce(max(turn), 0) FROM starbooth.orders WHERE state = 'running'),
-                (SELECT coalesce(max(turn), 0) FROM starbooth.orders
-                    WHERE user_id = :user_id AND state IN ('held', 'running'))),
+        SELECT :id, :request_key, :user_id, :hold_id, :kind, :source, :request, cardinality(CAST(:seeds AS bigint[])), :price,
+            -- Turns between guests (start-time fair queueing, Goyal 1996): a guest's next turn comes one after
+            -- their last, and never before the turn that was served last, so that nobody saves turns up.
+            greatest(1,
+                (SELECT turn FROM starbooth.orders WHERE started_at IS NOT NULL
+                    ORDER BY started_at DESC, turn DESC LIMIT 1),
+                (SELECT 1 + turn FROM starbooth.orders WHERE user_id = :user_id AND state <> 'cancelled'
+                    ORDER BY created_at DESC, turn DESC LIMIT 1)),
             now() + :deadline
         WHERE (SELECT count(*) FROM starbooth.orders
             WHERE user_id = :user_id AND state IN ('held', 'running')) < :active_limit
