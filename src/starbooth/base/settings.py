@@ -1,4 +1,5 @@
-"""Every setting: its type, unit, default and meaning. Read once at start, from `starbooth.toml` and the environment.
+"""Every setting: its type, unit, default and meaning. Read once at start, from `starbooth.toml` and the
+environment.
 
 The environment wins over the file. `DATABASE_URL` and `FAL_KEY` have the names that the world gives them;
 everything else begins with `STARBOOTH_`. Secrets never print.
@@ -102,8 +103,8 @@ class Settings(BaseSettings):
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the library calls by these names
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments, then the environment, then the file."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)

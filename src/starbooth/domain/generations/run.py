@@ -34,7 +34,7 @@ from starbooth.outside.storage.contract import Storage
 _log = structlog.get_logger()
 COLLECT = "collect"
 LOOK_AGAIN = timedelta(seconds=1)
-_MOST_TRIES = 5
+_MOST_TRIES = 8
 # An engine that cannot tell a repeat from a new order is not asked twice: its webhook has this long to come.
 _ADOPT_WITHIN = timedelta(seconds=120)
 
@@ -99,9 +99,10 @@ async def _step(database: Database, outside: Outside, claim: Claim, ticket: Tick
 
 async def _buy(database: Database, outside: Outside, claim: Claim, ticket: TicketRow) -> timedelta | None:
     if ticket.tries >= _MOST_TRIES:
-        return await _fail(database, outside, ticket, code="engine_unavailable")
+        await _fail(database, outside, ticket, code="engine_unavailable")
+        return None
     async with database.transaction() as tx:
-        if not await orders.note_sending(tx, claim, ticket.number):
+        if not await orders.note_sending(tx, claim, ticket.number, seen=ticket.state):
             return None
     try:
         bought = await outside.engine.submit(
@@ -111,7 +112,8 @@ async def _buy(database: Database, outside: Outside, claim: Claim, ticket: Ticke
             webhook_url=outside.hook_url(ticket.order_id, ticket.number),
         )
     except EngineRefused as refusal:
-        return await _fail(database, outside, ticket, code=refusal.code, detail=refusal.detail)
+        await _fail(database, outside, ticket, code=refusal.code, detail=refusal.detail)
+        return None
     except EngineUnavailable as error:
         return await _put_off(database, outside, claim, ticket, error)
     async with database.transaction() as tx:
@@ -140,7 +142,8 @@ async def _wait_for_adoption(database: Database, outside: Outside, ticket: Ticke
     """The order was sent and the answer lost. Only the webhook can say what the engine made of it."""
     if ticket.waited < _ADOPT_WITHIN:
         return LOOK_AGAIN * 5
-    return await _fail(database, outside, ticket, code="engine_silent")
+    await _fail(database, outside, ticket, code="engine_silent")
+    return None
 
 
 async def _watch(database: Database, outside: Outside, claim: Claim, ticket: TicketRow) -> timedelta | None:
@@ -148,10 +151,12 @@ async def _watch(database: Database, outside: Outside, claim: Claim, ticket: Tic
         status = await outside.engine.status(_engine_ticket(ticket))
         if isinstance(status, Finished):
             result = await outside.engine.result(_engine_ticket(ticket))
-            return await _keep(database, outside, ticket, result)
+            await _keep(database, outside, ticket, result)
+            return None
     except (EngineRefused, TicketLost) as end:
         code = end.code if isinstance(end, EngineRefused) else end.cause
-        return await _fail(database, outside, ticket, code=code, detail=end.detail)
+        await _fail(database, outside, ticket, code=code, detail=end.detail)
+        return None
     except Unavailable as error:
         return await _try_again(database, outside, ticket, error)
     if isinstance(status, Working) and status.progress is not None:
@@ -181,17 +186,20 @@ async def collect(
 
 
 async def _keep(database: Database, outside: Outside, ticket: TicketRow, result: EngineResult) -> None:
-    """Store the picture under a name made from the order, then record it and end the order if it is complete."""
+    """Store the picture under a name made from the order, record it, and end the order if it is complete."""
     picture = next(iter(result.pictures), None)
     if picture is None:
-        return await _fail(database, outside, ticket, code="no_picture")
+        await _fail(database, outside, ticket, code="no_picture")
+        return
     if picture.is_withheld:
-        return await _fail(database, outside, ticket, code="content_policy_violation")
+        await _fail(database, outside, ticket, code="content_policy_violation")
+        return
     body = await outside.engine.fetch(picture.url, limit_bytes=LARGEST_PICTURE_BYTES)
     try:
         facts = await asyncio.to_thread(examine, body)
     except BrokenPicture as broken:
-        return await _fail(database, outside, ticket, code="broken_picture", detail=str(broken))
+        await _fail(database, outside, ticket, code="broken_picture", detail=str(broken))
+        return
     file_key = f"pictures/{ticket.order_id}/{ticket.number}.{facts.extension}"
     await outside.storage.put(file_key, body, facts.content_type)
     noted = {
@@ -208,7 +216,6 @@ async def _keep(database: Database, outside: Outside, ticket: TicketRow, result:
             tx, order_id=ticket.order_id, number=ticket.number, file_key=file_key, facts=noted
         )
         await finish_if_complete(tx, ticket.order_id, file_url=outside.file_url)
-    return None
 
 
 async def _fail(
@@ -229,12 +236,13 @@ async def _fail(
 async def _try_again(
     database: Database, outside: Outside, ticket: TicketRow, error: Unavailable
 ) -> timedelta | None:
-    """An engine that cannot be reached has until the order's deadline; one that answers badly has few tries."""
+    """An engine out of reach has until the order's deadline; one that answers badly has few tries."""
     _log_engine_trouble(error, ticket)
     is_answering = isinstance(error, EngineUnavailable) and error.cause not in _SILENCE
     if is_answering:
         if ticket.tries >= _MOST_TRIES:
-            return await _fail(database, outside, ticket, code="engine_unavailable")
+            await _fail(database, outside, ticket, code="engine_unavailable")
+            return None
         async with database.transaction() as tx:
             await orders.note_try(tx, order_id=ticket.order_id, number=ticket.number)
     return _backoff(ticket.tries, error)
@@ -251,7 +259,7 @@ def _log_engine_trouble(error: Unavailable, ticket: TicketRow) -> None:
 
 def _backoff(tries: int, error: Unavailable) -> timedelta:
     asked = timedelta(seconds=min(error.retry_after_s or 0.0, 60.0))
-    return max(asked, LOOK_AGAIN * min(2**tries, 15))
+    return max(asked, LOOK_AGAIN * min(1 << tries, 15))
 
 
 def _engine_ticket(ticket: TicketRow) -> Ticket:

@@ -120,15 +120,19 @@ async def read_tickets(tx: Tx, order_id: str) -> list[TicketRow]:
     return [TicketRow(**row._mapping) for row in rows]
 
 
-async def note_sending(tx: Tx, claim: Claim, number: int) -> bool:
-    """Note, before the engine is called, that a ticket is about to be bought. False: the fence is lost."""
+async def note_sending(tx: Tx, claim: Claim, number: int, *, seen: str) -> bool:
+    """Note, before the engine is called, that a ticket is about to be bought.
+
+    seen: the state in which the caller found it, "unsent" or "sending". False: the fence is lost, or somebody
+    else has bought or is buying it; of two who found it unsent, one may go on.
+    """
     rows = await tx.execute(
         text(
-            "UPDATE starbooth.tickets SET state = 'sending', sent_at = now(), tries = tries + 1"
-            f" WHERE order_id = :id AND number = :number AND state IN ('unsent', 'sending') AND {_FENCED}"
+            "UPDATE starbooth.tickets SET state = 'sending', sent_at = now(), tries = tries + 1"  # noqa: S608 - our own constants
+            f" WHERE order_id = :id AND number = :number AND state = :seen AND {_FENCED}"
             " RETURNING number"
         ),
-        {"id": claim.order_id, "attempt": claim.attempt, "number": number},
+        {"id": claim.order_id, "attempt": claim.attempt, "number": number, "seen": seen},
     )
     return rows.first() is not None
 
@@ -154,7 +158,7 @@ async def note_unsent(tx: Tx, claim: Claim, number: int) -> None:
     """Note that the engine certainly did not take the ticket, so that it may be sent again."""
     await tx.execute(
         text(
-            "UPDATE starbooth.tickets SET state = 'unsent'"
+            "UPDATE starbooth.tickets SET state = 'unsent'"  # noqa: S608 - our own constants
             f" WHERE order_id = :id AND number = :number AND state = 'sending' AND {_FENCED}"
         ),
         {"id": claim.order_id, "attempt": claim.attempt, "number": number},
@@ -176,7 +180,7 @@ async def note_done(tx: Tx, *, order_id: str, number: int, file_key: str, facts:
     """
     await tx.execute(
         text(
-            "UPDATE starbooth.tickets SET state = 'done', file_key = :file_key, facts = :facts"
+            "UPDATE starbooth.tickets SET state = 'done', file_key = :file_key, facts = :facts"  # noqa: S608 - our own constants
             f" WHERE order_id = :id AND number = :number AND {_OPEN} AND {_RUNNING}"
         ).bindparams(bindparam("facts", type_=JSONB)),
         {"id": order_id, "number": number, "file_key": file_key, "facts": dict(facts)},
@@ -192,7 +196,7 @@ async def note_failed(
     """
     await tx.execute(
         text(
-            "UPDATE starbooth.tickets SET state = 'failed', error_code = :error_code, facts = :facts"
+            "UPDATE starbooth.tickets SET state = 'failed', error_code = :error_code, facts = :facts"  # noqa: S608 - our own constants
             f" WHERE order_id = :id AND number = :number AND {_OPEN} AND {_RUNNING}"
         ).bindparams(bindparam("facts", type_=JSONB)),
         {"id": order_id, "number": number, "error_code": error_code, "facts": dict(facts)},

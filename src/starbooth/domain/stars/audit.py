@@ -22,7 +22,7 @@ class Difference:
 
 @dataclass(frozen=True, kw_only=True)
 class Audit:
-    """What an audit saw. `odd_rows` are ledger rows that contradict each other, with what is odd about them."""
+    """What an audit saw. `odd_rows`: ledger rows that contradict each other, with what is odd about them."""
 
     accounts: int
     rows: int
@@ -35,8 +35,8 @@ class Audit:
         return not self.differences and not self.odd_rows
 
 
-_SUMS = """
-    WITH spent_back AS (
+_DIFFERENCES = text("""
+    WITH given_back AS (
         SELECT metadata ->> 'refundOf' AS hold_id, sum("amount") AS amount
         FROM public."StarTransaction" WHERE metadata ->> 'refundOf' IS NOT NULL AND "type" = 'REFUND'
         GROUP BY 1
@@ -46,41 +46,48 @@ _SUMS = """
                 OR (t."status" = 'PENDING' AND t."amount" < 0)) AS stars,
             sum(t."amount") FILTER (WHERE t."type" = 'PURCHASE' AND t."status" = 'COMPLETED') AS bought,
             sum(-t."amount" - coalesce(b.amount, 0)) FILTER (
-                WHERE t."type" IN ('GENERATION', 'TRAINING') AND t."status" = 'COMPLETED') AS spent,
-            count(*) AS rows
-        FROM public."StarTransaction" t LEFT JOIN spent_back b ON b.hold_id = t."id"
+                WHERE t."type" IN ('GENERATION', 'TRAINING') AND t."status" = 'COMPLETED') AS spent
+        FROM public."StarTransaction" t LEFT JOIN given_back b ON b.hold_id = t."id"
         GROUP BY t."userId"
     )
-"""
-
-_DIFFERENCES = text(
-    _SUMS
-    + """
     SELECT u."id" AS user_id, f.figure, f.written, f.computed
     FROM public."User" u LEFT JOIN sums s ON s."userId" = u."id"
     CROSS JOIN LATERAL (VALUES
-        ('stars', u."stars", coalesce(s.stars, 0)),
+        ('stars', u."stars"::bigint, coalesce(s.stars, 0)::bigint),
         ('totalBoughtStars', u."totalBoughtStars", coalesce(s.bought, 0)),
-        ('totalSpentStars', u."totalSpentStars", coalesce(s.spent, 0))
+        ('totalSpentStars', u."totalSpentStars", coalesce(s.spent, 0)::bigint)
     ) AS f (figure, written, computed)
     WHERE f.written <> f.computed
     ORDER BY 1, 2
-"""
-)
+""")
 
 _ODD_ROWS = text("""
-    SELECT r."id", 'refund points at no ledger row' AS what FROM public."StarTransaction" r
-        WHERE metadata ->> 'refundOf' IS NOT NULL AND NOT EXISTS (
-            SELECT FROM public."StarTransaction" h WHERE h."id" = r.metadata ->> 'refundOf')
+    WITH refunds AS (
+        SELECT r."id", r."userId", r."amount", r.metadata ->> 'refundOf' AS of_id
+        FROM public."StarTransaction" r WHERE r.metadata ->> 'refundOf' IS NOT NULL
+    ), holds AS (
+        SELECT h."id", h."status", h."amount", coalesce(sum(r."amount"), 0) AS given_back
+        FROM public."StarTransaction" h LEFT JOIN refunds r ON r.of_id = h."id"
+        WHERE h."type" IN ('GENERATION', 'TRAINING')
+        GROUP BY h."id"
+    )
+    SELECT r."id", 'points at no ledger row of its account' AS what FROM refunds r
+        WHERE NOT EXISTS (
+            SELECT FROM public."StarTransaction" h WHERE h."id" = r.of_id AND h."userId" = r."userId")
     UNION ALL
-    SELECT h."id", 'given back more or less than was released' FROM public."StarTransaction" h
-        WHERE h."type" IN ('GENERATION', 'TRAINING') AND h."status" = 'REFUNDED' AND -h."amount" <> (
-            SELECT coalesce(sum(r."amount"), 0) FROM public."StarTransaction" r
-            WHERE r.metadata ->> 'refundOf' = h."id")
+    SELECT "id", 'released, but not given back exactly' FROM holds
+        WHERE "status" = 'REFUNDED' AND given_back <> -"amount"
     UNION ALL
-    SELECT t."id", 'a hold of a sign that only credits have' FROM public."StarTransaction" t
-        WHERE t."type" IN ('GENERATION', 'TRAINING') AND t."amount" > 0
-    ORDER BY 1
+    SELECT "id", 'given back more than was held, or less than nothing' FROM holds
+        WHERE "status" = 'COMPLETED' AND given_back NOT BETWEEN 0 AND -"amount"
+    UNION ALL
+    SELECT "id", 'given back although it has not ended' FROM holds
+        WHERE "status" = 'PENDING' AND given_back <> 0
+    UNION ALL
+    SELECT "id", 'a hold that gives' FROM holds WHERE "amount" > 0
+    UNION ALL
+    SELECT "id", 'a hold that failed' FROM holds WHERE "status" = 'FAILED'
+    ORDER BY 1, 2
 """)
 
 _COUNTS = text("""
@@ -90,7 +97,10 @@ _COUNTS = text("""
 
 
 async def audit(tx: Tx) -> Audit:
-    """Recompute everything. Reads only; `tx` should see one moment (REPEATABLE READ). Safe to repeat."""
+    """Recompute everything as of one moment. Reads only, locks nothing; safe to repeat.
+
+    `tx` must be fresh: the moment is fixed by its first statement, which must be this one's.
+    """
     await tx.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
     counts = (await tx.execute(_COUNTS)).one()
     differences = tuple(

@@ -1,18 +1,17 @@
 """The movements of stars. Each is one statement and one round trip: a function in the database, called here.
 
-The rules stand in `migrations/sql/0002_stars.sql` beside the guards: which rows count, what a hold may become,
-what a repeated key means. Here are their names, their refusals and their promises. Knows no order or picture.
+The rules stand in `migrations/sql/0002_stars.sql` beside the guards: which rows count, what a hold may
+become, what a repeated key means. Here are their names, their refusals and their promises. Knows no order.
 
 Locks, for all: the account first, then the ledger row, so two movements cannot deadlock.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.exc import IntegrityError
 
 from starbooth.base.database import Tx
 from starbooth.base.ids import new_id
@@ -61,9 +60,11 @@ async def hold(
 ) -> Movement:
     """Set `price_stars` aside until the hold is settled or released; the balance falls at once.
 
-    purpose: GENERATION or TRAINING. Repeat: the same key and facts return the same hold.
+    purpose: GENERATION or TRAINING. A price of nothing makes a hold like any other.
+    Repeat: the same key and facts return the same hold.
     Raises: NotEnoughStars, AmountRefused, KeyReused, NoSuchAccount.
     """
+    assert purpose in (TransactionType.GENERATION, TransactionType.TRAINING)
     if not 0 <= price_stars <= LARGEST_AMOUNT:
         raise AmountRefused(price_stars)
     return await _move(
@@ -152,11 +153,7 @@ async def _move(
         "key": key,
         "facts": dict(facts),
     }
-    try:
-        row = (await tx.execute(_MOVE, values)).one()
-    except IntegrityError as error:
-        # Another account used this key in the same moment: its row was not there to be seen yet.
-        raise KeyReused(key) from error
+    row = (await tx.execute(_MOVE, values)).one()
     if row.outcome == "not_enough":
         raise NotEnoughStars(price_stars=-amount, balance_stars=row.balance)
     return _answer(row.outcome, row.transaction_id, row.balance, about=key)
@@ -173,13 +170,10 @@ async def _end(tx: Tx, *, hold_id: str, spent_stars: int, facts: Mapping[str, An
 
 
 def _answer(outcome: str, transaction_id: str, balance: int, *, about: str) -> Movement:
-    if outcome in ("moved", "repeated"):
-        return Movement(transaction_id=transaction_id, balance_stars=balance, is_repeat=outcome == "repeated")
-    _refuse(outcome, about)
-
-
-def _refuse(outcome: str, about: str) -> NoReturn:
     match outcome:
+        case "moved" | "repeated":
+            is_repeat = outcome == "repeated"
+            return Movement(transaction_id=transaction_id, balance_stars=balance, is_repeat=is_repeat)
         case "too_many":
             raise TooManyStars
         case "key_reused":

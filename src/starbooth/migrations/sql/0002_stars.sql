@@ -74,7 +74,13 @@ BEGIN
         RETURN ROW('too_many', NULL, _balance)::starbooth.movement;
     END IF;
     INSERT INTO public."StarTransaction" ("id", "userId", "amount", "type", "status", "metadata")
-        VALUES (_id, _user_id, _amount, _type, _status, _metadata);
+        VALUES (_id, _user_id, _amount, _type, _status, _metadata)
+        ON CONFLICT ((metadata ->> 'key')) WHERE metadata ->> 'key' IS NOT NULL DO NOTHING;
+    IF NOT FOUND THEN
+        -- Another account used the key in this very moment; the lock of ours could not keep it away.
+        SELECT * INTO _earlier FROM public."StarTransaction" WHERE metadata ->> 'key' = _key;
+        RETURN ROW('key_reused', _earlier."id", _balance)::starbooth.movement;
+    END IF;
     UPDATE public."User"
         SET "stars" = "stars" + _amount, "updatedAt" = timezone('UTC', clock_timestamp())
         WHERE "id" = _user_id;

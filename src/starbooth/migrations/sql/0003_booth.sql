@@ -49,6 +49,7 @@ CREATE INDEX orders_running_idx ON starbooth.orders (check_at) WHERE state = 'ru
 CREATE INDEX orders_deadline_idx ON starbooth.orders (deadline_at) WHERE state IN ('held', 'running');
 CREATE INDEX orders_active_of_guest_idx ON starbooth.orders (user_id, turn) WHERE state IN ('held', 'running');
 CREATE INDEX orders_history_idx ON starbooth.orders (user_id, created_at DESC);
+CREATE INDEX orders_started_idx ON starbooth.orders (started_at DESC, turn DESC) WHERE started_at IS NOT NULL;
 CREATE INDEX orders_pace_idx ON starbooth.orders (ended_at DESC) WHERE state = 'done';
 
 CREATE FUNCTION starbooth.guard_order_state() RETURNS trigger LANGUAGE plpgsql AS $$
