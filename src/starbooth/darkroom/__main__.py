@@ -30,7 +30,8 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen, then say so."""
         await super().startup(sockets)
-        print(self._greeting, flush=True)
+        if self.started:
+            print(self._greeting, flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,6 +63,7 @@ def _serve(given: argparse.Namespace, key: str, listener: socket.socket) -> int:
         open_painter=_painter_opener(given),
         has_faults=given.faults or os.environ.get("DARKROOM_FAULTS") == "1",
         user_id=given.user_id,
+        allowed_origins=tuple(given.allow_origin),
     )
 
     def crash(error: BaseException) -> None:
@@ -111,6 +113,9 @@ def _parser() -> argparse.ArgumentParser:
         "--instant-seconds", type=float, default=0.0, help="how long an instant picture takes"
     )
     parser.add_argument("--user-id", default="darkroom", help="the account named in webhooks")
+    parser.add_argument(
+        "--allow-origin", action="append", default=[], help="a web page whose scripts may call"
+    )
     parser.add_argument("--faults", action="store_true", help="allow PUT /darkroom/faults, for tests")
     return parser
 

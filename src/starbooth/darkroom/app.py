@@ -15,13 +15,14 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from starbooth.darkroom import answers, records, storage_routes
-from starbooth.darkroom.faults import RULES, Faults, FaultyAnswers, Rule
+from starbooth.darkroom.faults import RULES, Faults, FaultyAnswers
 from starbooth.darkroom.files import FileStore
 from starbooth.darkroom.foreman import Foreman
-from starbooth.darkroom.gate import Gate
+from starbooth.darkroom.gate import Gate, parsed_body
 from starbooth.darkroom.jobqueue import JobQueue, LineFull
 from starbooth.darkroom.journal import Journal
 from starbooth.darkroom.painter import Painter
@@ -48,6 +49,7 @@ class Settings:
 
     key: what callers send as `Authorization: Key …`. public_url: how callers reach it, without a final slash.
     open_painter: called once, in the painter's thread. user_id: named in webhooks.
+    allowed_origins: web pages whose scripts may call, such as "https://booth.example".
     """
 
     folder: Path
@@ -56,6 +58,7 @@ class Settings:
     painter_name: str
     open_painter: Callable[[], Painter]
     has_faults: bool = False
+    allowed_origins: tuple[str, ...] = ()
     user_id: str = "darkroom"
     webhook_delays_s: tuple[float, ...] = DELAYS_S
 
@@ -92,8 +95,11 @@ class Darkroom:
     async def sweep(self) -> None:
         """Forget old requests and delete expired files, again and again."""
         while True:
-            await asyncio.to_thread(self.files.sweep)
-            await asyncio.to_thread(self.uploads.sweep)
+            for sweep in (self.files.sweep, self.uploads.sweep):
+                try:
+                    await asyncio.to_thread(sweep)
+                except OSError:
+                    log.exception("sweeping failed; the next round tries again")
             await self.journal.write(partial(records.forget, ended_before=time.time() - KEEP_ENDED_S))
             await asyncio.sleep(SWEEP_S)
 
@@ -133,6 +139,14 @@ def build_app(settings: Settings, *, on_crash: Callable[[BaseException], None]) 
         room.journal.close()
 
     app = FastAPI(lifespan=lifespan, openapi_url=None, redirect_slashes=False, title="darkroom")
+    if settings.allowed_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.allowed_origins,
+            allow_methods=["GET", "POST", "PUT"],
+            allow_headers=["*"],
+            expose_headers=["x-fal-request-id"],
+        )
     _add_refusals(app)
     _add_routes(app, room)
     wrapped: ASGIApp = app
@@ -200,8 +214,8 @@ def _own_router(room: Darkroom, gate: Gate) -> APIRouter:
             return RULES.dump_python(room.faults.rules, mode="json")
 
         @router.put("/darkroom/faults", dependencies=by_key)
-        async def set_faults(rules: list[Rule]) -> Any:
-            room.faults.set(rules)
+        async def set_faults(request: Request) -> Any:
+            room.faults.set(await parsed_body(request, RULES))
             return RULES.dump_python(room.faults.rules, mode="json")
 
     return router
@@ -209,6 +223,11 @@ def _own_router(room: Darkroom, gate: Gate) -> APIRouter:
 
 def _add_refusals(app: FastAPI) -> None:
     """Every refusal in fal's words."""
+
+    @app.exception_handler(Exception)
+    async def bug(_: Request, error: Exception) -> Response:
+        del error  # the server logs it
+        return answers.refusal(500, "Internal server error", error_type="internal_error")
 
     @app.exception_handler(InvalidInput)
     async def invalid(_: Request, error: InvalidInput) -> Response:

@@ -8,7 +8,6 @@ by one. `FaultyAnswers` is the single place where HTTP answers are spoilt; paint
 
 import asyncio
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Annotated, Any, Literal
@@ -93,7 +92,7 @@ class Faults:
         """What is left of the rules."""
         return list(self._rules)
 
-    def set(self, rules: Iterable[Rule]) -> None:
+    def set(self, rules: list[Rule]) -> None:
         """Replace all rules."""
         self._rules = list(rules)
 

@@ -4,7 +4,7 @@ A name is `<expiry in hex>-<random>.<ending>`: the expiry needs no database, and
 What a file is served as follows from its ending alone; unknown kinds are served as plain bytes.
 """
 
-import mimetypes
+import math
 import os
 import re
 import secrets
@@ -14,7 +14,22 @@ from tempfile import NamedTemporaryFile
 
 NAME = re.compile(r"([0-9a-f]{1,12})-[A-Za-z0-9_-]{32}\.[a-z0-9]{1,8}")
 UNKNOWN_TYPE = "application/octet-stream"
+UNKNOWN_ENDING = "bin"
 SHOWN_TYPES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"})
+ENDINGS = {
+    "image/jpeg": "jpg",
+    "image/png": "png",
+    "image/webp": "webp",
+    "image/gif": "gif",
+    "image/heic": "heic",
+    "text/plain": "txt",
+    "application/json": "json",
+    "application/zip": "zip",
+    "application/x-zip-compressed": "zip",
+}
+TYPES = {ending: content_type for content_type, ending in reversed(ENDINGS.items())}
+UNFINISHED = ".new-"
+UNFINISHED_LIFETIME_S = 24 * 3600
 
 
 class FileStore:
@@ -27,12 +42,12 @@ class FileStore:
 
     def new_name(self, content_type: str, *, lifetime_s: int) -> str:
         """An unguessable name for a file of this type that expires in `lifetime_s`."""
-        ending = mimetypes.guess_extension(content_type.partition(";")[0].strip().lower()) or ".bin"
-        return f"{int(self._now()) + lifetime_s:x}-{secrets.token_urlsafe(24)}{ending}"
+        ending = ENDINGS.get(content_type.partition(";")[0].strip().lower(), UNKNOWN_ENDING)
+        return f"{int(self._now()) + lifetime_s:x}-{secrets.token_urlsafe(24)}.{ending}"
 
     def keep(self, name: str, content: bytes) -> None:
         """Write the file; it appears whole or not at all, and is on the disk when this returns."""
-        with NamedTemporaryFile(dir=self._folder, prefix=".new-", delete=False) as new:
+        with NamedTemporaryFile(dir=self._folder, prefix=UNFINISHED, delete=False) as new:
             new.write(content)
             new.flush()
             os.fsync(new.fileno())
@@ -59,17 +74,23 @@ class FileStore:
         """Delete what has expired, and pieces of writes that never ended. Returns how many."""
         swept = 0
         for path in self._folder.iterdir():
-            match = NAME.fullmatch(path.name)
-            expires_at = int(match[1], 16) if match else path.stat().st_mtime + 24 * 3600
-            if path.is_file() and expires_at <= self._now():
+            if self._expires_at(path) <= self._now():
                 path.unlink(missing_ok=True)
                 swept += 1
         return swept
 
+    def _expires_at(self, path: Path) -> float:
+        if match := NAME.fullmatch(path.name):
+            return int(match[1], 16)
+        try:
+            return path.stat().st_mtime + UNFINISHED_LIFETIME_S
+        except FileNotFoundError:  # a write that has ended in this moment
+            return math.inf
+
 
 def content_type_of(name: str) -> str:
     """The type under which a file of this name is served."""
-    return mimetypes.guess_type(name)[0] or UNKNOWN_TYPE
+    return TYPES.get(name.rpartition(".")[2], UNKNOWN_TYPE)
 
 
 def is_shown(name: str) -> bool:

@@ -116,10 +116,11 @@ class Foreman:
         loop = asyncio.get_running_loop()
 
         def on_step(step: int, steps: int) -> bool:
-            note = f"step {step}/{steps}"
-            labels = {"step": str(step), "steps": str(steps)}
+            if live.stop_asked or self._is_stopping:
+                return False
+            note, labels = f"step {step}/{steps}", {"step": str(step), "steps": str(steps)}
             loop.call_soon_threadsafe(lambda: live.log(note, at=self._now(), labels=labels))
-            return not (live.stop_asked or self._is_stopping)
+            return True
 
         return on_step
 

@@ -3,10 +3,15 @@
 import hmac
 import time
 from collections.abc import AsyncIterator
+from typing import TypeVar
 
 from fastapi import HTTPException, Request
+from pydantic import TypeAdapter, ValidationError
 
+from starbooth.darkroom.schemas import refused_by
 from starbooth.darkroom.signing import UploadTokens
+
+T = TypeVar("T")
 
 LARGEST_INPUT_BYTES = 1024 * 1024
 NO_KEY = "Cannot access this engine: send the header 'Authorization: Key <key>' with a valid key."
@@ -56,3 +61,16 @@ async def limited(request: Request, *, largest_bytes: int) -> AsyncIterator[byte
 async def small_body(request: Request) -> bytes:
     """The whole body of an ordinary call. Raises: HTTPException 413."""
     return b"".join([piece async for piece in limited(request, largest_bytes=LARGEST_INPUT_BYTES)])
+
+
+async def parsed_body(request: Request, schema: TypeAdapter[T]) -> T:
+    """The body of an ordinary call as a value.
+
+    FastAPI itself would read it without a limit, and before it asks for the key.
+
+    Raises: HTTPException 413, InvalidInput.
+    """
+    try:
+        return schema.validate_json(await small_body(request) or b"{}")
+    except ValidationError as error:
+        raise refused_by(error) from error

@@ -43,7 +43,7 @@ CREATE TABLE IF NOT EXISTS jobs (
   logs TEXT,
   inference_s REAL
 );
-CREATE INDEX IF NOT EXISTS jobs_waiting ON jobs (number) WHERE state = 'waiting';
+CREATE INDEX IF NOT EXISTS jobs_state ON jobs (state, number);
 CREATE INDEX IF NOT EXISTS jobs_ended_at ON jobs (ended_at) WHERE ended_at IS NOT NULL;
 CREATE TABLE IF NOT EXISTS webhooks (
   request_id TEXT PRIMARY KEY,

@@ -57,11 +57,14 @@ class QueueApi:
         return JSONResponse(body, headers={"x-fal-request-id": job.id})
 
     async def run(self, request: Request, endpoint: str) -> Response:
-        """Accept a request and answer with its result; it is cancelled when the caller hangs up."""
+        """Accept a request and answer with its result.
+
+        When the caller hangs up it is cancelled, but not if it has a request key: the caller may come back.
+        """
         job = (await self._accept(request, endpoint)).job
         while live := self.queue.find(job.id):
-            change = live.next_change
-            if not await _is_set_within(change, LOOK_S) and await request.is_disconnected():
+            is_over = await _is_set_within(live.next_change, LOOK_S)
+            if not is_over and job.request_key is None and await request.is_disconnected():
                 await self.queue.cancel(job.id)
         return answers.result(*self._ended(job.id, job.app))
 

@@ -125,7 +125,7 @@ def parse_arguments(endpoint: str, body: bytes) -> Json:
     try:
         given = schema.model_validate_json(body or b"{}")
     except ValidationError as error:
-        raise InvalidInput(_details(error)) from error
+        raise refused_by(error) from error
     width_px, height_px = size_px(given.image_size)
     if width_px * height_px > LARGEST_AREA_PX:
         message = f"The picture may have at most {LARGEST_AREA_PX} pixels"
@@ -168,7 +168,7 @@ def scene_of(arguments: Json) -> Scene:
     )
 
 
-def _details(error: ValidationError) -> list[Json]:
+def refused_by(error: ValidationError) -> InvalidInput:
     """pydantic's errors with `body` in front of the path; neither our tags nor the input are repeated."""
     details: list[Json] = json.loads(error.json(include_url=False, include_input=False))
     for detail in details:
@@ -176,7 +176,7 @@ def _details(error: ValidationError) -> list[Json]:
         if path[:1] == ["image_size"]:
             path = [part for part in path if part not in {"custom", "preset"}]
         detail["loc"] = ["body", *path]
-    return details
+    return InvalidInput(details)
 
 
 def _detail(field: str, message: str, kind: str, context: dict[str, Any]) -> Json:

@@ -3,14 +3,14 @@
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, HTTPException, Path, Request, Response
+from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, TypeAdapter
 
 from starbooth.darkroom.files import UNKNOWN_TYPE, FileStore, content_type_of, is_shown
-from starbooth.darkroom.gate import Gate, limited
+from starbooth.darkroom.gate import Gate, limited, parsed_body
 from starbooth.darkroom.queue_routes import lifetime_s
 from starbooth.darkroom.signing import UploadTokens
 from starbooth.darkroom.uploads import (
@@ -53,6 +53,10 @@ class Completion(BaseModel):
     parts: list[Part] = Field(min_length=1, max_length=MOST_PARTS)
 
 
+INITIATION = TypeAdapter(Initiation)
+COMPLETION = TypeAdapter(Completion)
+
+
 @dataclass(frozen=True, kw_only=True)
 class StorageApi:
     """The calls, without their paths."""
@@ -89,8 +93,9 @@ class StorageApi:
         ticket = self.uploads.begin(content_type, lifetime_s=self._lifetime_s(request))
         return {"access_url": self.file_url(ticket.name), "uploadId": ticket.id}
 
-    def initiate(self, request: Request, wish: Initiation) -> Any:
+    async def initiate(self, request: Request) -> Any:
         """Both uploads of the JavaScript client, and the `fal` repository of the Python client."""
+        wish = await parsed_body(request, INITIATION)
         ticket = self.uploads.begin(wish.content_type, lifetime_s=self._lifetime_s(request))
         return {
             "upload_url": f"{self.public_url}/storage/upload/{ticket.id}",
@@ -110,9 +115,10 @@ class StorageApi:
         etag = await self.uploads.put_part(ticket, number, pieces)
         return JSONResponse({"partNumber": number, "etag": etag}, headers={"ETag": f'"{etag}"'})
 
-    async def complete(self, ticket_id: str, wish: Completion) -> Any:
+    async def complete(self, request: Request, ticket_id: str) -> Any:
         """All parts are there."""
         ticket = self.uploads.find(ticket_id)
+        wish = await parsed_body(request, COMPLETION)
         await self.uploads.complete(ticket, {part.part_number: part.etag for part in wish.parts})
         return {"access_url": self.file_url(ticket.name), "file_url": self.file_url(ticket.name)}
 
@@ -146,8 +152,8 @@ def storage_router(api: StorageApi, gate: Gate) -> APIRouter:
 
     @router.post("/storage/upload/initiate", dependencies=by_key)
     @router.post("/storage/upload/initiate-multipart", dependencies=by_key)
-    async def initiate(request: Request, wish: Initiation) -> Any:
-        return api.initiate(request, wish)
+    async def initiate(request: Request) -> Any:
+        return await api.initiate(request)
 
     @router.put("/storage/upload/{ticket_id}")
     async def put_whole(request: Request, ticket_id: str) -> Any:
@@ -158,8 +164,8 @@ def storage_router(api: StorageApi, gate: Gate) -> APIRouter:
         return await api.put_part(request, ticket_id, number)
 
     @router.post("/storage/upload/{ticket_id}/complete")
-    async def complete(ticket_id: str, wish: Completion) -> Any:
-        return await api.complete(ticket_id, wish)
+    async def complete(request: Request, ticket_id: str) -> Any:
+        return await api.complete(request, ticket_id)
 
     @router.post("/files/upload", dependencies=by_token)
     async def upload(request: Request) -> Any:
@@ -170,16 +176,14 @@ def storage_router(api: StorageApi, gate: Gate) -> APIRouter:
         return api.begin_parts(request)
 
     @router.put("/files/{name}/multipart/{ticket_id}/{number}", dependencies=by_token)
-    async def put_python_part(
-        request: Request, name: Annotated[str, Path()], ticket_id: str, number: int
-    ) -> Response:
+    async def put_python_part(request: Request, name: str, ticket_id: str, number: int) -> Response:
         del name  # the ticket knows it
         return await api.put_part(request, ticket_id, number)
 
     @router.post("/files/{name}/multipart/{ticket_id}/complete", dependencies=by_token)
-    async def complete_python(name: Annotated[str, Path()], ticket_id: str, wish: Completion) -> Any:
+    async def complete_python(request: Request, name: str, ticket_id: str) -> Any:
         del name  # the ticket knows it
-        return await api.complete(ticket_id, wish)
+        return await api.complete(request, ticket_id)
 
     return router
 

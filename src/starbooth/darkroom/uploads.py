@@ -58,8 +58,7 @@ class Uploads:
 
         Raises: UploadRefused when the disk is nearly full.
         """
-        if shutil.disk_usage(self._folder).free < SPARE_DISK_BYTES:
-            raise UploadRefused(507, "The disk of this engine is nearly full")
+        self._check_space()
         ticket = Ticket(secrets.token_urlsafe(24), self._files.new_name(content_type, lifetime_s=lifetime_s))
         folder = self._folder / ticket.id
         folder.mkdir()
@@ -118,6 +117,10 @@ class Uploads:
             shutil.rmtree(path)
         return len(old)
 
+    def _check_space(self) -> None:
+        if shutil.disk_usage(self._folder).free < SPARE_DISK_BYTES:
+            raise UploadRefused(507, "The disk of this engine is nearly full")
+
     def _part(self, ticket: Ticket, number: int, etag: str) -> Path:
         etag = etag.strip('"')
         path = self._folder / ticket.id / f"{number}.{etag}"
@@ -127,6 +130,7 @@ class Uploads:
 
     async def _spool(self, ticket: Ticket, pieces: AsyncIterator[bytes]) -> tuple[Path, str]:
         """Write the pieces to a file beside the ticket; an error leaves none. Returns path and SHA-256."""
+        self._check_space()
         digest, waiting = hashlib.sha256(), bytearray()
         with NamedTemporaryFile(dir=self._folder / ticket.id, prefix="new-", delete=False) as new:
             path = Path(new.name)
