@@ -1,0 +1,58 @@
+"""Stored files open for whoever holds a fresh signature, and for nobody else."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from starbooth.base.clock import now
+from starbooth.doors.files.serve import stored_files
+from starbooth.outside.storage.links import sign
+from starbooth.outside.storage.store import open_storage
+
+SECRET = b"a secret of at least thirty-two characters"
+KEY = "pictures/corder/0.png"
+
+
+@pytest.fixture
+async def web(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    storage = open_storage(f"file://{tmp_path / 'storage'}")
+    await storage.put(KEY, b"picture", "image/png")
+    await storage.put("secrets/key.pem", b"key", "text/plain")
+    app = FastAPI()
+    app.include_router(stored_files(storage, SECRET))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://booth") as client:
+        yield client
+
+
+def link(key: str = KEY, *, minutes: int = 5, secret: bytes = SECRET) -> str:
+    return sign(f"/files/{key}", secret=secret, expires_at=now() + timedelta(minutes=minutes))
+
+
+class TestSignedLinks:
+    async def test_a_fresh_signature_opens_the_file_and_nothing_may_run_in_it(
+        self, web: httpx.AsyncClient
+    ) -> None:
+        answer = await web.get(link())
+        assert (answer.status_code, answer.content) == (200, b"picture")
+        assert answer.headers["content-type"] == "image/png"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert "private" in answer.headers["cache-control"]
+
+    async def test_every_no_is_the_same_not_found(self, web: httpx.AsyncClient) -> None:
+        refused = [
+            f"/files/{KEY}",
+            link(minutes=-1),
+            link(secret=b"another secret of thirty-two characters"),
+            link().replace("/0.png", "/1.png"),
+            link("pictures/corder/1.png"),
+            link("secrets/key.pem"),
+            link("pictures/../secrets/key.pem"),
+            link() + "&expires=99999999999",
+        ]
+        answers = [await web.get(path) for path in refused]
+        assert [answer.status_code for answer in answers] == [404] * len(refused)
+        assert len({answer.content for answer in answers}) == 1
