@@ -1,6 +1,5 @@
 """The client under test against a scripted counterpart, and the values that every test needs."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,20 +8,11 @@ import pytest
 from starbooth.base.settings import read_settings
 from starbooth.outside.engine.client import FalEngine, open_engine
 from starbooth.outside.engine.contract import Engine, PaintOrder, Ticket
-from tests.outside.engine.scripted import ScriptedEngine
+from tests.outside.scripted import ScriptedServer
 
 
 @pytest.fixture
-async def scripted() -> AsyncIterator[ScriptedEngine]:
-    engine = ScriptedEngine()
-    server = await asyncio.start_server(engine.serve, "127.0.0.1", 0)
-    engine.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    yield engine
-    server.close()
-
-
-@pytest.fixture
-async def darkroom_client(scripted: ScriptedEngine) -> AsyncIterator[Engine]:
+async def darkroom_client(scripted: ScriptedServer) -> AsyncIterator[Engine]:
     """A client that believes `scripted` to be a darkroom: one that deduplicates."""
     engine = open_engine(read_settings(engine_url=scripted.url, engine_key="key-id:key-secret"))
     yield engine
@@ -30,7 +20,7 @@ async def darkroom_client(scripted: ScriptedEngine) -> AsyncIterator[Engine]:
 
 
 @pytest.fixture
-async def fal_client(scripted: ScriptedEngine) -> AsyncIterator[Engine]:
+async def fal_client(scripted: ScriptedServer) -> AsyncIterator[Engine]:
     """A client that treats `scripted` as fal.ai is treated: nobody deduplicates there."""
     engine = FalEngine(
         name="fal", key="key-id:key-secret", base_url=scripted.url, is_deduplicating=False, account=None

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from starbooth.outside.engine.answers import (
-    failure_from_hook,
     failure_of,
     progress_in,
     result_from_payload,
@@ -17,7 +16,6 @@ from starbooth.outside.engine.answers import (
 from starbooth.outside.engine.contract import (
     EngineRefused,
     EngineUnavailable,
-    HookAnswer,
     TicketLost,
 )
 
@@ -134,25 +132,6 @@ class TestFailureOf:
         assert words not in str(failure(422, {"detail": [entry]}))
         assert words not in str(failure(422, {"detail": words}))
         assert words not in str(failure(400, {"detail": words, "error_type": words}))
-
-
-class TestFailureFromHook:
-    def test_the_status_in_its_text_and_the_payload_decide(self) -> None:
-        answer = HookAnswer(
-            request_id="r",
-            is_ok=False,
-            payload=detail("content_policy_violation"),
-            error="Invalid status code: 422",
-        )
-        failed = failure_from_hook(answer)
-        assert isinstance(failed, EngineRefused)
-        assert failed.code == "content_policy_violation"
-
-    @pytest.mark.parametrize("error", [None, "", "Runner lost", "status 200", "code 4222"])
-    def test_without_a_status_it_is_unavailable(self, error: str | None) -> None:
-        failed = failure_from_hook(HookAnswer(request_id="r", is_ok=False, payload=None, error=error))
-        assert isinstance(failed, EngineUnavailable)
-        assert failed.cause == "failed"
 
 
 class TestResultFromPayload:

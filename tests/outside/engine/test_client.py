@@ -22,7 +22,7 @@ from starbooth.outside.engine.contract import (
     Waiting,
     Working,
 )
-from tests.outside.engine.scripted import Reply, ScriptedEngine
+from tests.outside.scripted import Reply, ScriptedServer
 
 HTML = Reply(body=b"<html><body>nginx</body></html>", headers={"content-type": "text/html"})
 
@@ -48,7 +48,7 @@ class TestOpenEngine:
         assert refused.value.setting == "STARBOOTH_ENGINE_URL"
 
     async def test_the_key_of_fal_is_never_sent_to_another_engine(
-        self, scripted: ScriptedEngine, ticket: Ticket
+        self, scripted: ScriptedServer, ticket: Ticket
     ) -> None:
         engine = open_engine(read_settings(engine_url=scripted.url, fal_key="fal-id:fal-secret"))
         scripted.will_say({"status": "COMPLETED", "logs": None})
@@ -59,7 +59,7 @@ class TestOpenEngine:
 
 class TestSubmit:
     async def test_the_full_id_gets_the_bare_input_and_the_webhook(
-        self, darkroom_client: Engine, scripted: ScriptedEngine, paint: PaintOrder, accepted: dict[str, Any]
+        self, darkroom_client: Engine, scripted: ScriptedServer, paint: PaintOrder, accepted: dict[str, Any]
     ) -> None:
         scripted.will_say(accepted)
         ticket = await darkroom_client.submit(
@@ -74,21 +74,21 @@ class TestSubmit:
         assert json.loads(asked.body)["seed"] == 2**63 - 1
 
     async def test_a_deduplicating_engine_is_told_the_request_key(
-        self, darkroom_client: Engine, scripted: ScriptedEngine, paint: PaintOrder, accepted: dict[str, Any]
+        self, darkroom_client: Engine, scripted: ScriptedServer, paint: PaintOrder, accepted: dict[str, Any]
     ) -> None:
         scripted.will_say(accepted)
         await darkroom_client.submit("fal-ai/flux/dev", paint, request_key="order-1", webhook_url=None)
         assert scripted.asked[0].headers["x-starbooth-request-key"] == "order-1"
 
     async def test_fal_is_not_told_the_request_key(
-        self, fal_client: Engine, scripted: ScriptedEngine, paint: PaintOrder, accepted: dict[str, Any]
+        self, fal_client: Engine, scripted: ScriptedServer, paint: PaintOrder, accepted: dict[str, Any]
     ) -> None:
         scripted.will_say(accepted)
         await fal_client.submit("fal-ai/flux/dev", paint, request_key="order-1", webhook_url=None)
         assert "x-starbooth-request-key" not in scripted.asked[0].headers
 
     async def test_after_a_dropped_answer_fal_is_not_asked_again(
-        self, fal_client: Engine, scripted: ScriptedEngine, paint: PaintOrder, accepted: dict[str, Any]
+        self, fal_client: Engine, scripted: ScriptedServer, paint: PaintOrder, accepted: dict[str, Any]
     ) -> None:
         scripted.will_answer(Reply(is_dropped=True), ok(accepted))
         with pytest.raises(EngineUnavailable) as failed:
@@ -97,7 +97,7 @@ class TestSubmit:
         assert len(scripted.asked) == 1
 
     async def test_after_a_dropped_answer_the_darkroom_is_asked_once_more_with_the_same_key(
-        self, darkroom_client: Engine, scripted: ScriptedEngine, paint: PaintOrder, accepted: dict[str, Any]
+        self, darkroom_client: Engine, scripted: ScriptedServer, paint: PaintOrder, accepted: dict[str, Any]
     ) -> None:
         scripted.will_answer(Reply(is_dropped=True), ok(accepted))
         await darkroom_client.submit("fal-ai/flux/dev", paint, request_key="order-1", webhook_url=None)
@@ -105,7 +105,7 @@ class TestSubmit:
         assert scripted.asked[0].body == scripted.asked[1].body
 
     async def test_a_darkroom_that_always_drops_is_asked_twice(
-        self, darkroom_client: Engine, scripted: ScriptedEngine, paint: PaintOrder
+        self, darkroom_client: Engine, scripted: ScriptedServer, paint: PaintOrder
     ) -> None:
         scripted.will_answer(Reply(is_dropped=True))
         with pytest.raises(EngineUnavailable):
@@ -114,7 +114,7 @@ class TestSubmit:
 
     @pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 504])
     async def test_what_fal_client_itself_would_repeat_is_sent_once(
-        self, fal_client: Engine, scripted: ScriptedEngine, paint: PaintOrder, status: int
+        self, fal_client: Engine, scripted: ScriptedServer, paint: PaintOrder, status: int
     ) -> None:
         scripted.will_answer(Reply(status=status, body=HTML.body, headers=HTML.headers))
         with pytest.raises(EngineUnavailable):
@@ -127,7 +127,7 @@ class TestSubmit:
     async def test_a_gateway_that_lost_the_answer_may_have_bought(
         self,
         fal_client: Engine,
-        scripted: ScriptedEngine,
+        scripted: ScriptedServer,
         paint: PaintOrder,
         status: int,
         may_have_bought: bool,
@@ -153,7 +153,7 @@ class TestSubmit:
         ],
     )
     async def test_rubbish_as_a_yes_may_have_bought(
-        self, fal_client: Engine, scripted: ScriptedEngine, paint: PaintOrder, reply: Reply
+        self, fal_client: Engine, scripted: ScriptedServer, paint: PaintOrder, reply: Reply
     ) -> None:
         scripted.will_answer(reply)
         with pytest.raises(EngineUnavailable) as failed:
@@ -170,7 +170,7 @@ class TestSubmit:
         assert (failed.value.cause, failed.value.may_have_bought) == ("unreachable", False)
 
     async def test_an_engine_that_never_answers_is_given_up_in_time(
-        self, scripted: ScriptedEngine, paint: PaintOrder
+        self, scripted: ScriptedServer, paint: PaintOrder
     ) -> None:
         engine = FalEngine(
             name="fal", key="a:b", base_url=scripted.url, is_deduplicating=False, account=None, call_s=0.3
@@ -184,7 +184,7 @@ class TestSubmit:
         assert (failed.value.cause, failed.value.may_have_bought) == ("timed_out", True)
 
     async def test_a_key_or_prompt_is_never_in_what_is_raised(
-        self, fal_client: Engine, scripted: ScriptedEngine, paint: PaintOrder
+        self, fal_client: Engine, scripted: ScriptedServer, paint: PaintOrder
     ) -> None:
         detail = [
             {"loc": ["body", "prompt"], "msg": paint.prompt, "type": "value_error", "input": paint.prompt}
@@ -199,34 +199,34 @@ class TestSubmit:
 
 class TestStatus:
     async def test_a_place_in_the_queue(
-        self, darkroom_client: Engine, scripted: ScriptedEngine, ticket: Ticket
+        self, darkroom_client: Engine, scripted: ScriptedServer, ticket: Ticket
     ) -> None:
         scripted.will_answer(Reply(status=202, body=b'{"status":"IN_QUEUE","queue_position":3}'))
         assert await darkroom_client.status(ticket) == Waiting(position=3)
         assert scripted.asked[0].target == "/fal-ai/flux/requests/0f-1/status?logs=true"
 
     async def test_progress_is_read_from_the_log(
-        self, darkroom_client: Engine, scripted: ScriptedEngine, ticket: Ticket
+        self, darkroom_client: Engine, scripted: ScriptedServer, ticket: Ticket
     ) -> None:
         line = {"message": "step", "labels": {"step": 7, "steps": 28}}
         scripted.will_say({"status": "IN_PROGRESS", "logs": [line]}, status=202)
         assert await darkroom_client.status(ticket) == Working(progress=0.25)
 
     async def test_without_progress_no_log_is_asked_for(
-        self, darkroom_client: Engine, scripted: ScriptedEngine, ticket: Ticket
+        self, darkroom_client: Engine, scripted: ScriptedServer, ticket: Ticket
     ) -> None:
         scripted.will_say({"status": "IN_PROGRESS", "logs": None}, status=202)
         assert await darkroom_client.status(ticket, with_progress=False) == Working(progress=None)
         assert scripted.asked[0].target.endswith("?logs=false")
 
     async def test_an_end_is_an_end_well_or_badly(
-        self, darkroom_client: Engine, scripted: ScriptedEngine, ticket: Ticket
+        self, darkroom_client: Engine, scripted: ScriptedServer, ticket: Ticket
     ) -> None:
         scripted.will_say({"status": "COMPLETED", "logs": None, "metrics": {}, "error": "Runner lost"})
         assert await darkroom_client.status(ticket) == Finished()
 
     async def test_a_forgotten_request_is_a_lost_ticket(
-        self, darkroom_client: Engine, scripted: ScriptedEngine, ticket: Ticket
+        self, darkroom_client: Engine, scripted: ScriptedServer, ticket: Ticket
     ) -> None:
         scripted.will_say({"detail": "Request not found"}, status=404)
         with pytest.raises(TicketLost):
@@ -236,7 +236,7 @@ class TestStatus:
         "reply", [HTML, ok([1]), ok({"status": "DANCING"}), ok({"status": "IN_QUEUE"}), ok({}), Reply()]
     )
     async def test_rubbish_is_named_rubbish(
-        self, darkroom_client: Engine, scripted: ScriptedEngine, ticket: Ticket, reply: Reply
+        self, darkroom_client: Engine, scripted: ScriptedServer, ticket: Ticket, reply: Reply
     ) -> None:
         scripted.will_answer(reply)
         with pytest.raises(EngineUnavailable) as failed:
@@ -244,13 +244,13 @@ class TestStatus:
         assert failed.value.cause == "rubbish"
 
     async def test_a_dropped_connection_is_tried_once_more(
-        self, fal_client: Engine, scripted: ScriptedEngine, ticket: Ticket
+        self, fal_client: Engine, scripted: ScriptedServer, ticket: Ticket
     ) -> None:
         scripted.will_answer(Reply(is_dropped=True), ok({"status": "IN_QUEUE", "queue_position": 0}))
         assert await fal_client.status(ticket) == Waiting(position=0)
 
     async def test_an_answer_that_ends_in_the_middle_is_dropped(
-        self, fal_client: Engine, scripted: ScriptedEngine, ticket: Ticket
+        self, fal_client: Engine, scripted: ScriptedServer, ticket: Ticket
     ) -> None:
         scripted.will_answer(Reply(body=b'{"status"', claimed_length=100))
         with pytest.raises(EngineUnavailable) as failed:
@@ -258,14 +258,14 @@ class TestStatus:
         assert failed.value.cause == "dropped"
 
     async def test_an_id_that_is_a_path_is_never_sent(
-        self, fal_client: Engine, scripted: ScriptedEngine
+        self, fal_client: Engine, scripted: ScriptedServer
     ) -> None:
         with pytest.raises(EngineUnavailable, match="rubbish"):
             await fal_client.status(Ticket(engine="fal", endpoint="fal-ai/flux", request_id="../x"))
         assert scripted.asked == []
 
     async def test_a_redirect_is_not_followed(
-        self, fal_client: Engine, scripted: ScriptedEngine, ticket: Ticket
+        self, fal_client: Engine, scripted: ScriptedServer, ticket: Ticket
     ) -> None:
         scripted.will_answer(Reply(status=307, headers={"location": f"{scripted.url}/elsewhere"}))
         with pytest.raises(EngineUnavailable) as failed:
@@ -275,7 +275,7 @@ class TestStatus:
 
 class TestResult:
     async def test_pictures_seed_units_and_time(
-        self, fal_client: Engine, scripted: ScriptedEngine, ticket: Ticket
+        self, fal_client: Engine, scripted: ScriptedServer, ticket: Ticket
     ) -> None:
         image = {"url": "http://x/1.png", "width": 64, "height": 32, "content_type": "image/png"}
         body = {
@@ -302,7 +302,7 @@ class TestResult:
         ],
     )
     async def test_asked_too_early_is_not_the_end(
-        self, fal_client: Engine, scripted: ScriptedEngine, ticket: Ticket, reply: Reply
+        self, fal_client: Engine, scripted: ScriptedServer, ticket: Ticket, reply: Reply
     ) -> None:
         scripted.will_answer(reply)
         with pytest.raises(EngineUnavailable) as failed:
@@ -314,7 +314,7 @@ class TestResult:
         [HTML, ok([]), ok({}), ok({"images": "x"}), ok({"images": [{}]}), ok({"images": [{"url": 7}]})],
     )
     async def test_rubbish_is_named_rubbish(
-        self, fal_client: Engine, scripted: ScriptedEngine, ticket: Ticket, reply: Reply
+        self, fal_client: Engine, scripted: ScriptedServer, ticket: Ticket, reply: Reply
     ) -> None:
         scripted.will_answer(reply)
         with pytest.raises(EngineUnavailable) as failed:
@@ -322,7 +322,7 @@ class TestResult:
         assert failed.value.cause == "rubbish"
 
     async def test_an_endless_answer_is_cut_off(
-        self, fal_client: Engine, scripted: ScriptedEngine, ticket: Ticket
+        self, fal_client: Engine, scripted: ScriptedServer, ticket: Ticket
     ) -> None:
         scripted.will_answer(Reply(body=b" " * (wire.ANSWER_BYTES + 1)))
         with pytest.raises(EngineUnavailable) as failed:
@@ -332,7 +332,7 @@ class TestResult:
 
 class TestCancel:
     async def test_it_is_a_put_without_a_body(
-        self, fal_client: Engine, scripted: ScriptedEngine, ticket: Ticket
+        self, fal_client: Engine, scripted: ScriptedServer, ticket: Ticket
     ) -> None:
         scripted.will_say({"status": "CANCELLATION_REQUESTED"}, status=202)
         await fal_client.cancel(ticket)
@@ -341,14 +341,14 @@ class TestCancel:
 
     @pytest.mark.parametrize("status", [400, 404])
     async def test_what_ended_before_needs_no_stopping(
-        self, fal_client: Engine, scripted: ScriptedEngine, ticket: Ticket, status: int
+        self, fal_client: Engine, scripted: ScriptedServer, ticket: Ticket, status: int
     ) -> None:
         scripted.will_say({"status": "ALREADY_COMPLETED"}, status=status)
         await fal_client.cancel(ticket)
         assert len(scripted.asked) == 1
 
     async def test_an_engine_that_could_not_be_asked_is_told(
-        self, fal_client: Engine, scripted: ScriptedEngine, ticket: Ticket
+        self, fal_client: Engine, scripted: ScriptedServer, ticket: Ticket
     ) -> None:
         scripted.will_answer(Reply(status=500))
         with pytest.raises(EngineUnavailable):
@@ -357,14 +357,14 @@ class TestCancel:
 
 class TestFetch:
     async def test_the_bytes_come_without_our_key(
-        self, darkroom_client: Engine, scripted: ScriptedEngine
+        self, darkroom_client: Engine, scripted: ScriptedServer
     ) -> None:
         scripted.will_answer(Reply(body=b"\x89PNG"))
         assert await darkroom_client.fetch(f"{scripted.url}/files/1.png", limit_bytes=4) == b"\x89PNG"
         assert "authorization" not in scripted.asked[0].headers
 
     async def test_more_than_the_limit_is_refused(
-        self, darkroom_client: Engine, scripted: ScriptedEngine
+        self, darkroom_client: Engine, scripted: ScriptedServer
     ) -> None:
         scripted.will_answer(Reply(body=b"12345"))
         with pytest.raises(EngineRefused) as refused:
@@ -386,7 +386,7 @@ class TestFetch:
         ],
     )
     async def test_an_address_that_is_not_the_darkrooms_is_refused(
-        self, darkroom_client: Engine, scripted: ScriptedEngine, url: str
+        self, darkroom_client: Engine, scripted: ScriptedServer, url: str
     ) -> None:
         with pytest.raises(EngineRefused) as refused:
             await darkroom_client.fetch(url.format(host=scripted.url.removeprefix("http://")), limit_bytes=9)
@@ -411,7 +411,7 @@ class TestFetch:
         assert refused.value.code == "foreign_address"
 
     async def test_a_redirect_is_not_followed(
-        self, darkroom_client: Engine, scripted: ScriptedEngine
+        self, darkroom_client: Engine, scripted: ScriptedServer
     ) -> None:
         scripted.will_answer(Reply(status=302, headers={"location": "http://127.0.0.1:1/"}))
         with pytest.raises(EngineUnavailable) as failed:
@@ -436,12 +436,12 @@ class TestFetch:
 
 class TestHealth:
     async def test_not_knowing_the_request_is_good_health(
-        self, darkroom_client: Engine, scripted: ScriptedEngine
+        self, darkroom_client: Engine, scripted: ScriptedServer
     ) -> None:
         scripted.will_say({"detail": "Request not found"}, status=404)
         assert "takes the key" in await darkroom_client.health()
 
-    async def test_a_wrong_key_alarms(self, darkroom_client: Engine, scripted: ScriptedEngine) -> None:
+    async def test_a_wrong_key_alarms(self, darkroom_client: Engine, scripted: ScriptedServer) -> None:
         scripted.will_say({"detail": "Unauthorized"}, status=401)
         with pytest.raises(EngineUnavailable) as failed:
             await darkroom_client.health()

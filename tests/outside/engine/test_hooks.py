@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from starbooth.outside.engine.client import FalEngine
 from starbooth.outside.engine.contract import Engine, EngineUnavailable, HookAnswer, HookRefused
 from starbooth.outside.engine.hooks import HookKeys, check, keys_of
-from tests.outside.engine.scripted import Reply, ScriptedEngine
+from tests.outside.scripted import Reply, ScriptedServer
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 OK: dict[str, Any] = {"request_id": "0f-1", "status": "OK", "error": None, "payload": {"images": []}}
@@ -235,7 +235,7 @@ class TestKeysOf:
 
 class TestCheckHookOfTheClient:
     async def test_the_keys_come_from_the_engines_own_page(
-        self, darkroom_client: Engine, scripted: ScriptedEngine, key: Ed25519PrivateKey, body: bytes
+        self, darkroom_client: Engine, scripted: ScriptedServer, key: Ed25519PrivateKey, body: bytes
     ) -> None:
         scripted.will_say(page(key))
         answer = await darkroom_client.check_hook(signed(key, body), body, now=NOW)
@@ -246,7 +246,7 @@ class TestCheckHookOfTheClient:
     async def test_a_page_that_cannot_be_had_is_unavailable(
         self,
         darkroom_client: Engine,
-        scripted: ScriptedEngine,
+        scripted: ScriptedServer,
         key: Ed25519PrivateKey,
         body: bytes,
         status: int,
@@ -256,7 +256,7 @@ class TestCheckHookOfTheClient:
             await darkroom_client.check_hook(signed(key, body), body, now=NOW)
 
     async def test_the_configured_account_is_compared(
-        self, scripted: ScriptedEngine, key: Ed25519PrivateKey, body: bytes
+        self, scripted: ScriptedServer, key: Ed25519PrivateKey, body: bytes
     ) -> None:
         scripted.will_say(page(key))
         engine = FalEngine(

@@ -14,7 +14,6 @@ from starbooth.outside.engine.contract import (
     EngineRefused,
     EngineResult,
     EngineUnavailable,
-    HookAnswer,
     TicketLost,
 )
 
@@ -86,14 +85,6 @@ def failure_of(
         retry_after_s=_retry_after(headers),
         may_have_bought=is_submit and status in (502, 504),
     )
-
-
-def failure_from_hook(answer: HookAnswer) -> EngineFailure:
-    """The exception for a webhook with `is_ok` False: its text holds the status, its payload the body."""
-    found = re.search(r"\b([1-5]\d\d)\b", answer.error or "")
-    if found is None or int(found[1]) < 400:
-        return EngineUnavailable("failed", "the webhook names no status")
-    return failure_of(int(found[1]), {}, answer.payload)
 
 
 def _unauthorised(_headers: Mapping[str, str], _facts: Mapping[str, Any], _is_submit: bool) -> EngineFailure:

@@ -36,6 +36,8 @@ from starbooth.outside.engine.contract import (
 from starbooth.outside.engine.inputs import arguments
 from starbooth.outside.engine.wire import CALL_S, EngineHTTP, Rewrite, body_of
 
+__all__ = ["FalEngine", "open_engine", "result_from_payload"]
+
 REQUEST_KEY = "X-Starbooth-Request-Key"
 
 Answer = TypeVar("Answer")

@@ -32,8 +32,7 @@ class Rewrite(httpx.AsyncBaseTransport):
         self._base = httpx.URL(base_url)
         self._prefix = self._base.raw_path.rstrip(b"/")
         self._host = self._base.netloc.decode("ascii")
-        # Idle connections end before a uvicorn at the other side would end them (5 s).
-        limits = httpx.Limits(max_connections=100, max_keepalive_connections=50, keepalive_expiry=4.0)
+        limits = httpx.Limits(max_connections=100, max_keepalive_connections=50, keepalive_expiry=30.0)
         self._inner = httpx.AsyncHTTPTransport(limits=limits)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """One request as it arrived."""
+    """One request as it arrived; header names in lower case."""
 
     method: str
     target: str
@@ -27,11 +27,12 @@ class Reply:
     claimed_length: int | None = None
 
 
-class ScriptedEngine:
+class ScriptedServer:
     """Answers requests from a list, the last reply for ever; records what was asked."""
 
     def __init__(self) -> None:
         self.asked: list[Asked] = []
+        self.was_asked = asyncio.Event()
         self.replies: list[Reply] = []
         self.url = ""
 
@@ -54,10 +55,11 @@ class ScriptedEngine:
     async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         method, target, _ = lines[0].split(" ")
-        headers = dict(line.lower().split(": ", 1) for line in lines[1:] if line)
+        pairs = (line.split(": ", 1) for line in lines[1:] if line)
+        headers = {name.lower(): value for name, value in pairs}
         body = await reader.readexactly(int(headers.get("content-length", "0")))
-        as_sent = {line.split(": ", 1)[0].lower(): line.split(": ", 1)[1] for line in lines[1:] if line}
-        self.asked.append(Asked(method=method, target=target, headers=as_sent, body=body))
+        self.asked.append(Asked(method=method, target=target, headers=headers, body=body))
+        self.was_asked.set()
         reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
         await asyncio.sleep(reply.wait_s)
         if reply.is_dropped:

@@ -1,0 +1,182 @@
+"""Telegram's Bot API through aiogram: one bot, and its exceptions by our names.
+
+Knows Telegram's error texts. Knows no words, no order and no rule about when to send: a text is Telegram's
+HTML with every foreign piece escaped, a keyboard is aiogram's.
+"""
+
+from starbooth.outside.telegram import lean  # noqa: F401  # before aiogram, or it builds every model
+
+# isort: split
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+from aiogram import Bot
+from aiogram.client.default import DefaultBotProperties
+from aiogram.client.session.aiohttp import AiohttpSession
+from aiogram.client.telegram import TelegramAPIServer
+from aiogram.enums import ParseMode
+from aiogram.exceptions import (
+    ClientDecodeError,
+    TelegramAPIError,
+    TelegramConflictError,
+    TelegramEntityTooLarge,
+    TelegramForbiddenError,
+    TelegramNetworkError,
+    TelegramRetryAfter,
+    TelegramServerError,
+    TelegramUnauthorizedError,
+)
+from aiogram.types import (
+    BufferedInputFile,
+    InlineKeyboardMarkup,
+    InputMediaPhoto,
+    Message,
+    ReplyParameters,
+)
+from aiogram.utils.token import TokenValidationError
+
+from starbooth.base.errors import SettingError
+from starbooth.outside.telegram.errors import (
+    Blocked,
+    MessageGone,
+    NotModified,
+    TelegramRefused,
+    TelegramUnavailable,
+    TooLate,
+    TooMany,
+)
+
+CALL_S = 20
+UPLOAD_S = 60
+
+
+def open_bot(token: str, api: str) -> Bot:
+    """The bot of `token` at the Bot API server `api`, with one session for all its calls.
+
+    Asks no network. Close it by `bot.session.close()`. Raises: SettingError where the token is not one.
+    """
+    session = AiohttpSession(api=TelegramAPIServer.from_base(api), timeout=CALL_S)
+    try:
+        return Bot(token, session=session, default=DefaultBotProperties(link_preview_is_disabled=True))
+    except TokenValidationError as error:
+        advice = "is not a token; @BotFather gives one like 123456:ABC-DEF."
+        raise SettingError("STARBOOTH_TELEGRAM_TOKEN", advice) from error
+
+
+@asynccontextmanager
+async def opened_bot(token: str, api: str) -> AsyncIterator[Bot]:
+    """`open_bot`, closed at the end."""
+    bot = open_bot(token, api)
+    try:
+        yield bot
+    finally:
+        await bot.session.close()
+
+
+async def send_text(
+    bot: Bot,
+    html: str,
+    *,
+    chat_id: int,
+    keyboard: InlineKeyboardMarkup | None = None,
+    reply_to_message_id: int | None = None,
+) -> int:
+    """Send a message and return its id. Not safe to repeat. If what it replies to is gone, it stands alone.
+
+    Raises: Blocked, TelegramRefused, TelegramUnavailable.
+    """
+    reply = None
+    if reply_to_message_id is not None:
+        reply = ReplyParameters(message_id=reply_to_message_id, allow_sending_without_reply=True)
+    with telegram_errors():
+        message = await bot.send_message(
+            chat_id, html, parse_mode=ParseMode.HTML, reply_markup=keyboard, reply_parameters=reply
+        )
+    return message.message_id
+
+
+async def edit_text(
+    bot: Bot, html: str, *, chat_id: int, message_id: int, keyboard: InlineKeyboardMarkup | None = None
+) -> None:
+    """Make a text message this one. Safe to repeat.
+
+    Raises: NotModified, MessageGone (also where it is a picture by now), Blocked, TelegramRefused,
+    TelegramUnavailable.
+    """
+    with telegram_errors():
+        await bot.edit_message_text(
+            html, chat_id=chat_id, message_id=message_id, parse_mode=ParseMode.HTML, reply_markup=keyboard
+        )
+
+
+async def edit_picture(
+    bot: Bot,
+    picture: bytes | str,
+    html: str,
+    *,
+    chat_id: int,
+    message_id: int,
+    file_name: str = "picture.png",
+    keyboard: InlineKeyboardMarkup | None = None,
+) -> str | None:
+    """Make a message this picture (bytes, or a file id of Telegram) above this caption. Safe to repeat.
+
+    Returns Telegram's file id, by which the picture can be shown again without an upload.
+    Raises: NotModified, MessageGone, Blocked, TelegramRefused, TelegramUnavailable.
+    """
+    file = BufferedInputFile(picture, file_name) if isinstance(picture, bytes) else picture
+    media = InputMediaPhoto(media=file, caption=html, parse_mode=ParseMode.HTML)
+    with telegram_errors():
+        shown = await bot.edit_message_media(
+            media, chat_id=chat_id, message_id=message_id, reply_markup=keyboard, request_timeout=UPLOAD_S
+        )
+    return shown.photo[-1].file_id if isinstance(shown, Message) and shown.photo else None
+
+
+@contextmanager
+def telegram_errors() -> Iterator[None]:
+    """Raise our names for aiogram's exceptions, for calls of the bot made inside."""
+    try:
+        yield
+    except TelegramRetryAfter as error:
+        raise TooMany("Telegram asks for patience", retry_after_s=float(error.retry_after)) from error
+    except TelegramEntityTooLarge as error:
+        raise TelegramRefused("the file is too large") from error
+    except (TelegramNetworkError, TelegramServerError, TelegramConflictError) as error:
+        # Only the kind: what aiohttp says can hold the address, and the address holds the token.
+        raise TelegramUnavailable(f"{type(error).__name__}: {error.message.split(':')[0][:80]}") from error
+    except ClientDecodeError as error:
+        raise TelegramUnavailable("the answer is not the Bot API's") from error
+    except TelegramUnauthorizedError as error:
+        raise TelegramUnavailable(
+            "Telegram does not take the token: check STARBOOTH_TELEGRAM_TOKEN"
+        ) from error
+    except TelegramForbiddenError as error:
+        raise Blocked(error.message[:_REASON]) from error
+    except TelegramAPIError as error:
+        raise _refusal(error.message) from error
+
+
+_REASON = 200
+_BY_TEXT: tuple[tuple[str, type[Exception]], ...] = (
+    ("message is not modified", NotModified),
+    ("message to edit not found", MessageGone),
+    ("message to delete not found", MessageGone),
+    ("message can't be edited", MessageGone),
+    ("message can't be deleted", MessageGone),
+    ("message_id_invalid", MessageGone),
+    ("there is no text in the message to edit", MessageGone),
+    ("there is no caption in the message to edit", MessageGone),
+    ("query is too old", TooLate),
+    ("query_id_invalid", TooLate),
+    ("chat not found", Blocked),
+    ("user is deactivated", Blocked),
+)
+
+
+def _refusal(description: str) -> Exception:
+    text = description.lower()
+    for words, refusal in _BY_TEXT:
+        if words in text:
+            return refusal(description[:_REASON])
+    return TelegramRefused(description[:_REASON])

@@ -1,0 +1,35 @@
+"""How Telegram says no. Free of aiogram, so that the domain may catch these without loading it."""
+
+from starbooth.base.errors import Unavailable
+
+
+class TelegramUnavailable(Unavailable):
+    """Telegram did not answer properly, or not at all. After a send, the message may be there."""
+
+
+class TooMany(TelegramUnavailable):
+    """Telegram asks for patience: wait `retry_after_s` before the next call."""
+
+
+class Blocked(Exception):
+    """This chat takes no messages of ours: blocked, deleted, or never opened."""
+
+
+class MessageGone(Exception):
+    """The message cannot be edited any more, or cannot become what was asked: send a new one."""
+
+
+class NotModified(Exception):
+    """The message shows this already."""
+
+
+class TooLate(Exception):
+    """The query is too old to be answered, or was answered before."""
+
+
+class TelegramRefused(Exception):
+    """Any other no: a bug of ours or a rule of Telegram. `reason` is Telegram's description, shortened."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
