@@ -61,7 +61,8 @@ class Feed:
         A reader whose place is no longer kept gets one event of kind `reset` instead of the missed ones.
         """
         while not self.is_closed:
-            if after > self.last_number or (self._events and after < self._events[0].number - 1):
+            oldest = self._events[0].number if self._events else self.last_number + 1
+            if not oldest - 1 <= after <= self.last_number:
                 after = self.last_number
                 yield Event(after, "reset", 0, {})
             for event in [event for event in self._events if event.number > after]:

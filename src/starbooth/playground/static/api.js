@@ -1,0 +1,44 @@
+// Calls of the control API; a refused call throws an Error with the server's words.
+
+async function ask(method, path, body) {
+  const options = { method };
+  if (body instanceof FormData) options.body = body;
+  else if (body !== undefined) {
+    options.body = JSON.stringify(body);
+    options.headers = { "content-type": "application/json" };
+  }
+  const answer = await fetch(`/control${path}`, options);
+  const result = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Error(typeof result.error === "string" ? result.error : `refused (${answer.status})`);
+  return result;
+}
+
+function form(files, fields) {
+  const data = new FormData();
+  for (const file of files) data.append("file", file, file.name || "picture.png");
+  for (const [name, value] of Object.entries(fields)) if (value !== null && value !== undefined) data.append(name, value);
+  return data;
+}
+
+export const api = {
+  state: () => ask("GET", "/state"),
+  messages: (id) => ask("GET", `/users/${id}/messages`),
+  profile: (id) => ask("GET", `/users/${id}/profile`),
+  addGuest: (guest) => ask("POST", "/users", guest),
+  say: (id, text, replyTo) => ask("POST", `/users/${id}/messages`, { text, reply_to: replyTo }),
+  photo: (id, files, caption, replyTo) => ask("POST", `/users/${id}/photo`, form(files, { caption, reply_to: replyTo })),
+  document: (id, file, caption, replyTo) => ask("POST", `/users/${id}/document`, form([file], { caption, reply_to: replyTo })),
+  send: (id, kind, fields = {}) => ask("POST", `/users/${id}/${kind}`, fields),
+  press: (id, messageId, data) => ask("POST", `/users/${id}/press`, { message_id: messageId, callback_data: data, wait_s: 20 }),
+  edit: (id, messageId, text) => ask("PATCH", `/users/${id}/messages/${messageId}`, { text }),
+  remove: (id, messageId) => ask("DELETE", `/users/${id}/messages/${messageId}`),
+  block: (id) => ask("POST", `/users/${id}/block`),
+  unblock: (id) => ask("POST", `/users/${id}/unblock`),
+  read: (id) => ask("POST", `/users/${id}/read`),
+  faults: () => ask("GET", "/faults"),
+  addFault: (fault) => ask("POST", "/faults", fault),
+  removeFault: (number) => ask("DELETE", `/faults/${number}`),
+};
+
+export const mediaUrl = (fileId, name) =>
+  `/media/${encodeURIComponent(fileId)}${name ? `?name=${encodeURIComponent(name)}` : ""}`;

@@ -1,0 +1,247 @@
+// The page: holds what is known of the guests, follows the events, and connects the parts.
+
+import { api } from "./api.js";
+import { $, h, icon } from "./dom.js";
+import { Composer } from "./composer.js";
+import { History } from "./history.js";
+import { alertSheet, confirmSheet, menu, sheet, toast, viewer } from "./overlay.js";
+import { People } from "./people.js";
+import { weatherSheet } from "./weather.js";
+
+const ACTIONS = { upload_photo: "sending a photo", upload_document: "sending a file", record_voice: "recording", upload_voice: "sending a voice message" };
+const ACTION_MS = 5500;
+
+const guests = new Map();
+let bot = null;
+let current = 0;
+let profile = { commands: [], description: "", short_description: "" };
+let isConnected = true;
+let actionTimer = 0;
+
+const guest = () => guests.get(current);
+const composer = new Composer(() => current);
+const people = new People(choose);
+const act = { command: (text) => composer.say(text), link: openLink, copy, goTo: (id) => history.goTo(id), press, options, reply: (message) => composer.reply(message), view: (id) => viewer(history.photos(), id) };
+const history = new History(act);
+
+// the state
+
+async function load() {
+  const state = await api.state();
+  bot = state.bot;
+  guests.clear();
+  for (const each of state.guests) guests.set(each.user.id, each);
+  const wanted = Number(new URLSearchParams(location.search).get("guest") || localStorage.getItem("guest"));
+  await choose(guests.has(wanted) ? wanted : state.guests[0].user.id);
+  return state.change;
+}
+
+async function choose(id) {
+  if (!guests.has(id)) {
+    const { guests: all } = await api.state();
+    for (const each of all) guests.set(each.user.id, each);
+  }
+  current = id;
+  localStorage.setItem("guest", id);
+  stopAction();
+  const [{ messages }, itsProfile] = await Promise.all([api.messages(id), api.profile(id)]);
+  if (current !== id) return;
+  profile = itsProfile;
+  history.reset(messages, guest().read_by_bot, greeting);
+  seen();
+  draw();
+}
+
+function draw() {
+  people.draw(guests, current);
+  const { user, keyboard, has_started: hasStarted, is_blocked: isBlocked } = guest();
+  composer.show({ id: current, commands: profile.commands, keyboard, hasStarted, isBlocked });
+  $("text").placeholder = `Message as ${user.first_name}`;
+  const unread = [...guests.values()].reduce((sum, each) => sum + each.unread, 0);
+  document.title = `${unread ? `(${unread}) ` : ""}${bot.first_name} · Playground`;
+}
+
+function greeting() {
+  const mark = h("span", { class: "avatar" }, icon("star", 38));
+  const words = profile.description || `Press Start to write to ${bot.first_name} as ${guest().user.first_name}.`;
+  return h("div", { class: "hello" }, mark, h("h2", {}, bot.first_name), h("p", {}, words));
+}
+
+function seen() {
+  if (guest()?.unread && document.visibilityState === "visible") {
+    guest().unread = 0;
+    api.read(current).catch((problem) => toast(problem.message));
+  }
+}
+
+// events
+
+const handlers = {
+  message({ chat_id: id, content }) {
+    const chat = guests.get(id);
+    chat.last_message = content;
+    if (content.from.is_bot) chat.unread += 1;
+    if (id !== current) return;
+    if (content.from.is_bot) stopAction();
+    history.add(content);
+    seen();
+  },
+  edit({ chat_id: id, content }) {
+    const chat = guests.get(id);
+    if (chat.last_message?.message_id === content.message_id) chat.last_message = content;
+    if (id === current) history.change(content);
+  },
+  delete({ chat_id: id, content }) {
+    if (id === current) history.remove(content.message_id);
+  },
+  chat({ chat_id: id, content }) {
+    guests.set(id, { ...guests.get(id), ...content });
+    if (id === current) history.taken(content.read_by_bot);
+  },
+  action({ chat_id: id, content }) {
+    if (id === current) showAction(content.action);
+  },
+  callback_answer({ chat_id: id, content }) {
+    if (id === current) answered(content);
+  },
+  async profile() {
+    profile = await api.profile(current);
+  },
+  async reset() {
+    await load();
+  },
+};
+
+function follow(after) {
+  const source = new EventSource(`/events?after=${after}`);
+  source.onopen = () => { isConnected = true; showStatus(); };
+  source.onerror = () => { isConnected = false; showStatus(); };
+  source.onmessage = async ({ data }) => {
+    const event = JSON.parse(data);
+    await handlers[event.kind](event);
+    draw();
+  };
+}
+
+function showStatus(busy = "") {
+  const status = $("status");
+  status.toggleAttribute("data-busy", Boolean(busy) || !isConnected);
+  status.replaceChildren(isConnected ? busy || "bot" : "connecting");
+  if (busy || !isConnected) status.append(h("span", { class: "dots" }, h("i"), h("i"), h("i")));
+}
+
+function showAction(action) {
+  clearTimeout(actionTimer);
+  if (action === "cancel") return stopAction();
+  showStatus(ACTIONS[action] ?? "typing");
+  actionTimer = setTimeout(stopAction, ACTION_MS);
+}
+
+function stopAction() {
+  clearTimeout(actionTimer);
+  showStatus();
+}
+
+// what a guest does
+
+async function press(message, key, element) {
+  if (key.url) return openLink(key.url, false);
+  if (key.copy_text) return copy(key.copy_text.text);
+  if (key.web_app) return openLink(key.web_app.url, false);
+  const inline = key.switch_inline_query_current_chat ?? key.switch_inline_query;
+  if (inline !== undefined) return composer.insert(`@${bot.username} ${inline}`);
+  element.setAttribute("aria-busy", "true");
+  try {
+    const { answer } = await api.press(current, message.message_id, key.callback_data);
+    if (!answer) toast("The bot has not answered this button.");
+  } catch (problem) {
+    toast(problem.message);
+  }
+  element.removeAttribute("aria-busy");
+}
+
+function answered({ text, show_alert: isAlert, url }) {
+  if (text && isAlert) alertSheet(bot.first_name, text);
+  else if (text) toast(text);
+  if (url) openLink(url, false);
+}
+
+function openLink(url, isShown) {
+  const go = () => { window.open(url, "_blank", "noopener,noreferrer"); };
+  if (isShown) go();
+  else confirmSheet("Open this link?", url, "Open", go);
+}
+
+async function copy(text) {
+  await navigator.clipboard.writeText(text).then(() => toast("Copied"), () => toast("The browser does not allow copying here."));
+}
+
+function options(message, event) {
+  const isOwn = !message.from.is_bot;
+  const words = message.text ?? message.caption;
+  const remove = () => api.remove(current, message.message_id).catch((problem) => toast(problem.message));
+  menu({ x: event.clientX, y: event.clientY }, [
+    { icon: "reply", label: "Reply", act: () => composer.reply(message) },
+    words && { icon: "copy", label: "Copy text", act: () => copy(words) },
+    isOwn && message.text && { icon: "pencil", label: "Edit", act: () => composer.edit(message) },
+    message.photo && { icon: "picture", label: "Open the photo", act: () => act.view(message.message_id) },
+    { icon: "trash", label: "Delete for both", isDanger: true, act: remove },
+  ]);
+}
+
+function openMenu() {
+  const { is_blocked: isBlocked } = guest();
+  const turn = () => (isBlocked ? api.unblock(current) : api.block(current)).catch((problem) => toast(problem.message));
+  menu($("chat-menu"), [
+    { icon: "info", label: "About the bot", act: aboutBot },
+    { icon: "bolt", label: "Faults", act: weatherSheet },
+    isBlocked
+      ? { icon: "undo", label: "Unblock the bot", act: turn }
+      : { icon: "block", label: "Block the bot", isDanger: true, act: turn },
+  ]);
+}
+
+function aboutBot() {
+  const commands = profile.commands.map(({ command, description }) => h("p", {}, h("b", {}, `/${command}`), ` ${description}`));
+  const { user } = guest();
+  sheet([h("h2", {}, bot.first_name), h("p", { class: "quiet" }, `@${bot.username}, id ${bot.id}`),
+    profile.short_description || profile.description ? h("p", {}, profile.short_description || profile.description) : null, ...commands,
+    h("p", { class: "quiet" }, `You are ${user.first_name}, user id ${user.id}.`)]);
+}
+
+// colours
+
+const THEMES = ["system", "light", "dark"];
+const THEME_ICONS = { system: "contrast", light: "sun", dark: "moon" };
+const systemDark = matchMedia("(prefers-color-scheme: dark)");
+
+function applyTheme(theme) {
+  const isDark = theme === "dark" || (theme === "system" && systemDark.matches);
+  document.documentElement.dataset.theme = theme;
+  document.documentElement.toggleAttribute("data-dark", isDark);
+  document.querySelector("meta[name=theme-color]").content = isDark ? "#171c28" : "#ffffff";
+  $("theme").replaceChildren(icon(THEME_ICONS[theme], 22));
+  $("theme").title = $("theme").ariaLabel = `Colours: ${theme}. Press to change`;
+}
+
+function turnTheme() {
+  const theme = THEMES[(THEMES.indexOf(document.documentElement.dataset.theme) + 1) % THEMES.length];
+  localStorage.setItem("theme", theme);
+  applyTheme(theme);
+  toast({ system: "Colours follow the system", light: "Light colours", dark: "Dark colours" }[theme], 1400);
+}
+
+// start
+
+$("chat-menu").append(icon("more"));
+$("to-bottom").prepend(icon("down"));
+document.querySelector(".bot-avatar").append(icon("star", 24));
+$("chat-menu").addEventListener("click", openMenu);
+$("theme").addEventListener("click", turnTheme);
+$("start").addEventListener("click", () => composer.say("/start"));
+$("unblock").addEventListener("click", () => api.unblock(current).catch((problem) => toast(problem.message)));
+$("open-about").addEventListener("click", () => sheet($("about").content.cloneNode(true)));
+document.addEventListener("visibilitychange", seen);
+systemDark.addEventListener("change", () => applyTheme(document.documentElement.dataset.theme));
+applyTheme(localStorage.getItem("theme") ?? "system");
+follow(await load());

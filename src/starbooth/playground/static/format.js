@@ -1,0 +1,92 @@
+// Formatted text: a message's text and entities become elements. Never builds HTML from text.
+
+import { h } from "./dom.js";
+
+const TAGS = { bold: "b", italic: "i", underline: "u", strikethrough: "s", code: "code", pre: "pre" };
+
+/** Elements for `text`; act has `command(text)` and `link(url, isShown)`. JavaScript counts in UTF-16 as Telegram does. */
+export function formatted(text, entities = [], act) {
+  return pieces(text, 0, text.length, entities, act);
+}
+
+function pieces(text, from, to, entities, act) {
+  const result = [];
+  let at = from;
+  let rest = entities.filter((entity) => entity.offset >= from && entity.offset + entity.length <= to);
+  while (rest.length) {
+    const [entity] = rest;
+    const end = entity.offset + entity.length;
+    const inner = rest.slice(1).filter((other) => other.offset + other.length <= end);
+    rest = rest.slice(1).filter((other) => other.offset >= end);
+    if (entity.offset > at) result.push(text.slice(at, entity.offset));
+    result.push(wrap(entity, text.slice(entity.offset, end), pieces(text, entity.offset, end, inner, act), act));
+    at = end;
+  }
+  if (at < to) result.push(text.slice(at, to));
+  return result;
+}
+
+function wrap(entity, plain, inner, act) {
+  if (entity.type in TAGS) {
+    const element = h(TAGS[entity.type], {}, inner);
+    if (entity.type === "code") {
+      element.title = "Press to copy";
+      element.addEventListener("click", () => act.copy(plain));
+    }
+    return element;
+  }
+  switch (entity.type) {
+    case "spoiler": return spoiler(inner);
+    case "blockquote": return h("blockquote", {}, inner);
+    case "expandable_blockquote": return folded(inner);
+    case "bot_command": return h("button", { class: "command", type: "button", onclick: () => act.command(plain) }, plain);
+    case "url": return link(plain.includes("://") ? plain : `https://${plain}`, inner, act, true);
+    case "text_link": return link(entity.url, inner, act, false);
+    case "email": return h("a", { href: `mailto:${plain}` }, inner);
+    case "mention": case "hashtag": case "text_mention": return h("b", {}, inner);
+    default: return h("span", {}, inner);
+  }
+}
+
+function spoiler(inner) {
+  const element = h("span", { class: "spoiler", role: "button", tabindex: "0", "aria-expanded": "false", "aria-label": "Hidden text" });
+  element.append(h("span", {}, inner));
+  const open = () => {
+    element.setAttribute("aria-expanded", "true");
+    element.removeAttribute("aria-label");
+  };
+  element.addEventListener("click", open);
+  element.addEventListener("keydown", (event) => event.key === "Enter" && open());
+  return element;
+}
+
+function folded(inner) {
+  const element = h("blockquote", { "data-folded": true, role: "button", tabindex: "0" }, inner);
+  element.addEventListener("click", () => element.toggleAttribute("data-folded"));
+  element.addEventListener("keydown", (event) => event.key === "Enter" && element.toggleAttribute("data-folded"));
+  return element;
+}
+
+function link(url, inner, act, isShown) {
+  if (!/^(https?|tg):\/\//i.test(url)) url = `https://${url}`;
+  const element = h("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, inner);
+  element.addEventListener("click", (event) => {
+    event.preventDefault();
+    act.link(url, isShown);
+  });
+  return element;
+}
+
+/** One line that stands for a message in lists and quotes. */
+export function preview(message) {
+  if (!message) return "";
+  const words = message.text ?? message.caption;
+  if (message.photo) return words ? `🖼 ${words}` : "Photo";
+  if (message.document) return words ? `📄 ${words}` : message.document.file_name || "File";
+  if (words) return words;
+  if (message.sticker) return `${message.sticker.emoji} Sticker`;
+  if (message.voice) return "Voice message";
+  if (message.location) return "Location";
+  if (message.contact) return "Contact";
+  return "Message";
+}

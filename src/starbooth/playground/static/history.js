@@ -1,0 +1,165 @@
+// The list of messages of the chosen guest: rows, days, edits in place, scrolling.
+
+import { $, dayName, h, isCalm } from "./dom.js";
+import { messageRow, setTicks } from "./bubble.js";
+
+const PAGE = 120;
+const GROUP_S = 300;
+
+export class History {
+  /** act: what can be done with a message, see bubble.js. */
+  constructor(act) {
+    this.act = act;
+    this.messages = new Map();
+    this.readUpTo = 0;
+    this.shown = PAGE;
+    this.below = 0;
+    this.scroller = $("scroller");
+    this.list = $("messages");
+    this.scroller.addEventListener("scroll", () => this.scrolled(), { passive: true });
+    $("to-bottom").addEventListener("click", () => this.toEnd(true));
+    new ResizeObserver(() => this.sticks && this.toEnd(false)).observe(this.list);
+    new ResizeObserver(() => this.sticks && this.toEnd(false)).observe(this.scroller);
+    this.sticks = true;
+  }
+
+  /** Show another chat. */
+  reset(messages, readUpTo, greeting) {
+    this.messages = new Map(messages.map((message) => [message.message_id, message]));
+    this.readUpTo = readUpTo;
+    this.shown = PAGE;
+    this.greeting = greeting;
+    this.draw();
+    this.toEnd(false);
+  }
+
+  photos() {
+    return [...this.messages.values()].filter((message) => message.photo);
+  }
+
+  add(message) {
+    const isOwn = !message.from.is_bot;
+    this.messages.set(message.message_id, message);
+    if (this.messages.size === 1) this.draw();
+    else this.append(message);
+    this.rowOf(message.message_id).dataset.new = "";
+    if (isOwn || this.sticks) this.toEnd(true);
+    else this.count(this.below + 1);
+  }
+
+  change(message) {
+    const before = this.messages.get(message.message_id);
+    if (!before) return;
+    this.messages.set(message.message_id, message);
+    const old = this.rowOf(message.message_id);
+    if (!old) return;
+    const row = this.row(message);
+    for (const name of ["first", "last"]) if (name in old.dataset) row.dataset[name] = "";
+    const height = old.offsetHeight;
+    old.replaceWith(row);
+    animateEdit(row, height, before, message);
+  }
+
+  remove(messageId) {
+    this.messages.delete(messageId);
+    const row = this.rowOf(messageId);
+    if (!row) return;
+    const done = () => { this.draw(); };
+    if (isCalm()) done();
+    else row.animate({ opacity: [1, 0], transform: ["none", "scale(.92)"] }, { duration: 160 }).onfinish = done;
+  }
+
+  taken(readUpTo) {
+    this.readUpTo = readUpTo;
+    for (const [id, message] of this.messages) {
+      const row = message.from.is_bot ? null : this.rowOf(id);
+      if (row) setTicks(row, id <= readUpTo);
+    }
+  }
+
+  goTo(messageId) {
+    const row = this.rowOf(messageId);
+    if (!row) return;
+    row.scrollIntoView({ block: "center", behavior: isCalm() ? "auto" : "smooth" });
+    delete row.dataset.flash;
+    requestAnimationFrame(() => { row.dataset.flash = ""; });
+  }
+
+  toEnd(isSmooth) {
+    this.sticks = true;
+    this.count(0);
+    const far = this.scroller.scrollHeight - this.scroller.scrollTop - this.scroller.clientHeight > 1600;
+    this.scroller.scrollTo({ top: this.scroller.scrollHeight, behavior: isSmooth && !far && !isCalm() ? "smooth" : "auto" });
+  }
+
+  count(below) {
+    this.below = below;
+    $("below").textContent = below;
+    $("below").hidden = below === 0;
+  }
+
+  scrolled() {
+    const { scrollTop, scrollHeight, clientHeight } = this.scroller;
+    const isAtEnd = scrollHeight - scrollTop - clientHeight < 90;
+    this.sticks = isAtEnd;
+    $("to-bottom").hidden = isAtEnd;
+    if (isAtEnd) this.count(0);
+    if (scrollTop < 200 && this.shown < this.messages.size) {
+      this.shown += PAGE;
+      this.draw();
+      this.scroller.scrollTop = this.scroller.scrollHeight - scrollHeight + scrollTop;
+    }
+  }
+
+  draw() {
+    this.list.replaceChildren();
+    if (this.messages.size === 0) this.list.append(this.greeting());
+    const shown = [...this.messages.values()].slice(-this.shown);
+    shown.forEach((message, index) => this.append(message, shown[index - 1]));
+  }
+
+  append(message, before = [...this.messages.values()].at(-2)) {
+    const isNewDay = !before || dayName(before.date) !== dayName(message.date);
+    if (isNewDay) this.list.append(h("div", { class: "day" }, dayName(message.date)));
+    const row = this.row(message);
+    const belongs = !isNewDay && before.from.id === message.from.id && message.date - before.date < GROUP_S;
+    if (belongs) delete this.rowOf(before.message_id)?.dataset.last;
+    else row.dataset.first = "";
+    row.dataset.last = "";
+    this.list.append(row);
+  }
+
+  row(message) {
+    const isOut = !message.from.is_bot;
+    const row = messageRow(message, { isOut, isRead: message.message_id <= this.readUpTo, act: this.act });
+    row.querySelector(".bubble").addEventListener("contextmenu", (event) => {
+      if (event.target.closest("a")) return;
+      event.preventDefault();
+      this.act.options(message, event);
+    });
+    row.addEventListener("dblclick", (event) => event.target.closest("button, a") || this.act.reply(message));
+    return row;
+  }
+
+  rowOf(messageId) {
+    return $(`message-${messageId}`);
+  }
+}
+
+/** An edit grows or shrinks gently; a text that turns into a photo is unveiled. */
+function animateEdit(row, height, before, message) {
+  if (isCalm()) return;
+  const timing = { duration: 320, easing: "cubic-bezier(.2,.8,.3,1)" };
+  if (Math.abs(row.offsetHeight - height) > 2) {
+    row.style.overflow = "clip";
+    row.style.overflowClipMargin = "12px";
+    row.animate({ height: [`${height}px`, `${row.offsetHeight}px`] }, timing).onfinish = () => { row.style.overflow = ""; };
+  }
+  const becamePhoto = message.photo && message.photo.at(-1).file_unique_id !== before.photo?.at(-1).file_unique_id;
+  if (becamePhoto) {
+    const bubble = row.querySelector(".bubble");
+    bubble.animate({ opacity: [0.2, 1], transform: ["scale(.94)", "none"] }, timing);
+  } else {
+    row.querySelector(".text")?.animate({ opacity: [0.35, 1] }, { duration: 220 });
+  }
+}
