@@ -15,6 +15,7 @@ from alembic.config import Config
 from sqlalchemy import Connection, MetaData, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from starbooth.base.errors import SettingError, Unavailable
@@ -22,6 +23,14 @@ from starbooth.base.errors import SettingError, Unavailable
 Tx = AsyncConnection  # the name for a connection inside a transaction
 OLDEST_POSTGRESQL = 15
 _MIGRATION_LOCK = 0x53544152  # any number that no other program's advisory lock has
+_LOST = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+)
 _SESSION = {"timezone": "UTC", "application_name": "starbooth"}
 
 
@@ -49,11 +58,15 @@ class Database:
         try:
             async with self._engine.begin() as connection:
                 yield connection
-        except (OSError, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError) as error:
-            raise Unavailable(f"database: {type(error).__name__}") from error
+        except PoolTimeout as error:
+            raise Unavailable("database: every connection is busy") from error
         except DBAPIError as error:
             if error.connection_invalidated or is_connection_lost(error.orig):
                 raise Unavailable("database: the connection was lost") from error
+            raise
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            if is_connection_lost(error):
+                raise Unavailable(f"database: {type(error).__name__}") from error
             raise
 
     async def connect_raw(self) -> "asyncpg.Connection[asyncpg.Record]":
@@ -80,16 +93,13 @@ class Database:
 
 
 def is_connection_lost(error: BaseException | None) -> bool:
-    """Whether this driver error means that the server went away rather than refused a statement."""
+    """Whether this driver error means that the server cannot be had, not that it refused a statement."""
     seen: BaseException | None = error
     while seen is not None:
-        if isinstance(
-            seen,
-            OSError
-            | asyncpg.PostgresConnectionError
-            | asyncpg.InterfaceError
-            | asyncpg.OperatorInterventionError,
-        ):
+        if isinstance(seen, _LOST):
+            return True
+        # The driver has one class for its misuse and for a connection that has gone; only its words tell.
+        if isinstance(seen, asyncpg.InterfaceError) and "connection is closed" in str(seen):
             return True
         seen = seen.__cause__
     return False
@@ -128,7 +138,12 @@ async def migrate(url: str) -> str:
 
 
 async def _require_postgresql(connection: AsyncConnection) -> None:
-    version = int(await connection.scalar(text("SHOW server_version_num")) or 0) // 10_000
+    refuse_old_postgresql(int(await connection.scalar(text("SHOW server_version_num")) or 0))
+
+
+def refuse_old_postgresql(server_version_num: int) -> None:
+    """Raise SettingError where PostgreSQL is too old. server_version_num: 180001 stands for 18.1."""
+    version = server_version_num // 10_000
     if version < OLDEST_POSTGRESQL:
         raise SettingError("DATABASE_URL", f"PostgreSQL {version} is too old; {OLDEST_POSTGRESQL} is needed.")
 
@@ -143,15 +158,20 @@ def _upgrade(connection: Connection) -> None:
 async def wait_until_ready(url: str, *, timeout_s: float) -> None:
     """Return once the server answers. Raises Unavailable after `timeout_s`."""
     dsn = raw_dsn(make_url(url))
-    for _ in range(max(1, int(timeout_s / 0.2))):
-        try:
-            connection = await asyncpg.connect(dsn, timeout=5)
-        except (OSError, asyncpg.PostgresError):
-            await asyncio.sleep(0.2)
-        else:
-            await connection.close()
-            return
-    raise Unavailable("database: no answer")
+    last = "no answer"
+    try:
+        async with asyncio.timeout(timeout_s):
+            while True:
+                try:
+                    connection = await asyncpg.connect(dsn, timeout=timeout_s)
+                except (OSError, asyncpg.PostgresError) as error:
+                    last = type(error).__name__
+                    await asyncio.sleep(0.2)
+                else:
+                    await connection.close()
+                    return
+    except TimeoutError:
+        raise Unavailable(f"database: {last}") from None
 
 
 PUBLIC = MetaData(schema="public")

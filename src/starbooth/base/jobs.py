@@ -16,9 +16,11 @@ import structlog
 from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
 from pgqueuer.adapters.persistence import qb
 from pgqueuer.core.qm import QueueManager
+from pgqueuer.domain.errors import FailingListenerError
 from pgqueuer.domain.models import Job as QueuedJob
 from pgqueuer.domain.settings import DBSettings
 from pgqueuer.queries import Queries
+from sqlalchemy import text
 
 from starbooth.base.database import Database, Tx, is_connection_lost
 from starbooth.base.errors import Unavailable
@@ -51,13 +53,22 @@ def _queries(connection: Any) -> Queries:
 
 async def enqueue(tx: Tx, *jobs: Job) -> None:
     """Add jobs as part of `tx`: they exist if and when it commits. One round trip for all of them."""
-    raw = await tx.get_raw_connection()
-    await _queries(raw.driver_connection).enqueue(
+    connection = await _driver_in_transaction(tx)
+    await _queries(connection).enqueue(
         [job.name for job in jobs],
         [json.dumps(job.facts).encode() for job in jobs],
         [0] * len(jobs),
         [timedelta(seconds=job.delay_s) for job in jobs],
     )
+
+
+async def _driver_in_transaction(tx: Tx) -> Any:
+    """The driver's connection, past the BEGIN that SQLAlchemy saves up until its own first statement."""
+    raw = await tx.get_raw_connection()
+    driver: Any = raw.driver_connection
+    if not driver.is_in_transaction():
+        await tx.execute(text("SELECT 1"))
+    return driver
 
 
 async def run_jobs(
@@ -71,7 +82,7 @@ async def run_jobs(
         try:
             await _run_until_lost(database, handlers, stop=stop, concurrency=concurrency)
         except Exception as error:
-            if not is_connection_lost(error):
+            if not isinstance(error, FailingListenerError) and not is_connection_lost(error):
                 raise
             _log.warning("jobs.connection_lost", error=type(error).__name__)
             await _pause(stop, seconds=1.0)
@@ -134,9 +145,7 @@ async def every(seconds: float, work: Callable[[], Awaitable[None]], *, stop: as
 
 async def forget_old_logs(tx: Tx, *, keep_hours: int) -> None:
     """Drop the queue's own log of jobs older than `keep_hours`; it grows by some rows per job."""
-    raw = await tx.get_raw_connection()
-    driver: Any = raw.driver_connection
-    await driver.execute(
-        "DELETE FROM starbooth.pgqueuer_log WHERE created < now() - $1::interval",
-        timedelta(hours=keep_hours),
+    await tx.execute(
+        text("DELETE FROM starbooth.pgqueuer_log WHERE created < now() - :age"),
+        {"age": timedelta(hours=keep_hours)},
     )

@@ -7,6 +7,7 @@ everything else begins with `STARBOOTH_`. Secrets never print.
 
 import os
 import secrets
+import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -28,7 +29,12 @@ class Settings(BaseSettings):
     """All settings. Frozen: a running process never changes its mind."""
 
     model_config = SettingsConfigDict(
-        env_prefix="STARBOOTH_", toml_file=FILE, frozen=True, extra="forbid", populate_by_name=True
+        env_prefix="STARBOOTH_",
+        toml_file=FILE,
+        frozen=True,
+        extra="forbid",
+        populate_by_name=True,
+        env_ignore_empty=True,
     )
 
     home: Path = Field(default=Path(".starbooth"), description="Folder for all that we keep on this disk.")
@@ -146,12 +152,17 @@ def _kept_secret(path: Path) -> bytes:
 
 
 def read_settings(**arguments: object) -> Settings:
-    """Read all settings. Raises SettingError naming the first one that is missing or wrong."""
+    """Read all settings. Raises SettingError naming the first one that is missing or wrong.
+
+    An environment variable that is set to nothing counts as not set.
+    """
     try:
         return Settings(**arguments)  # type: ignore[arg-type]  # pydantic checks them
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise SettingError(_setting_name(first["loc"]), first["msg"]) from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingError(FILE, f"is not TOML: {error}") from None
 
 
 def _setting_name(location: tuple[int | str, ...]) -> str:

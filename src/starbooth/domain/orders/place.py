@@ -72,7 +72,7 @@ _INSERT = text("""
         SELECT :id, :request_key, :user_id, :hold_id, :kind, :source, :request,
             cardinality(CAST(:seeds AS bigint[])), :price,
             -- Turns between guests (start-time fair queueing, Goyal 1996): a guest's next turn comes one
-            -- after their last, and never before the turn that was served last, so that nobody saves turns up.
+            -- after their last, and never before the turn that was served last: nobody saves turns up.
             greatest(1,
                 (SELECT turn FROM starbooth.orders WHERE started_at IS NOT NULL
                     ORDER BY started_at DESC, turn DESC LIMIT 1),

@@ -118,3 +118,33 @@ async def newest_picture(tx: Tx, *, user_id: str) -> tuple[str, int] | None:
         )
     ).first()
     return None if row is None else (row.file_key, row.spent_stars)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Earlier:
+    """A guest's orders whose request keys begin alike. `youngest`: the age of the last one, None without any."""
+
+    count: int
+    has_this_key: bool
+    is_any_active: bool
+    youngest: timedelta | None
+
+    def is_any_younger_than(self, age: timedelta) -> bool:
+        """Whether one was placed within this time."""
+        return self.youngest is not None and self.youngest < age
+
+
+async def read_earlier(tx: Tx, *, user_id: str, request_key: str, key_prefix: str) -> Earlier:
+    """What this guest ordered by keys with this beginning, and whether by this very key."""
+    row = (
+        await tx.execute(
+            text("""
+                SELECT count(*) AS count, coalesce(bool_or(request_key = :request_key), false) AS has_this_key,
+                    coalesce(bool_or(state IN ('held', 'running')), false) AS is_any_active,
+                    now() - max(created_at) AS youngest
+                FROM starbooth.orders WHERE user_id = :user_id AND starts_with(request_key, :key_prefix)
+            """),
+            {"user_id": user_id, "request_key": request_key, "key_prefix": key_prefix},
+        )
+    ).one()
+    return Earlier(**row._mapping)
