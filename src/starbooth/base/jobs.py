@@ -146,6 +146,6 @@ async def every(seconds: float, work: Callable[[], Awaitable[None]], *, stop: as
 async def forget_old_logs(tx: Tx, *, keep_hours: int) -> None:
     """Drop the queue's own log of jobs older than `keep_hours`; it grows by some rows per job."""
     await tx.execute(
-        text("DELETE FROM starbooth.pgqueuer_log WHERE created < now() - :age"),
+        text("DELETE FROM starbooth.pgqueuer_log WHERE created < now() - CAST(:age AS interval)"),
         {"age": timedelta(hours=keep_hours)},
     )

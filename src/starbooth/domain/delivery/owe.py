@@ -81,7 +81,7 @@ async def owe_news(tx: Tx, *, not_sooner_than: timedelta, limit: int) -> list[st
             UPDATE starbooth.deliveries SET owed = owed + 1, due_at = now()
             WHERE order_id IN (
                 SELECT d.order_id FROM starbooth.deliveries d JOIN starbooth.orders o ON o.id = d.order_id
-                WHERE d.state = 'open' AND d.shown = d.owed AND d.due_at < now() - :age
+                WHERE d.state = 'open' AND d.shown = d.owed AND d.due_at < now() - CAST(:age AS interval)
                     AND o.state IN ('held', 'running')
                 ORDER BY d.due_at LIMIT :limit FOR UPDATE OF d SKIP LOCKED)
             RETURNING order_id
