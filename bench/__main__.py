@@ -1,4 +1,4 @@
-"""`python -m bench [names]`: run all measurements or the named ones, print a table, write `bench/out/*.json`."""
+"""`python -m bench [names]`: run all or the named measurements, print a table, write `bench/out/*.json`."""
 
 import argparse
 import json

@@ -18,7 +18,6 @@ from starbooth.domain.catalog.offers import seed_offers
 async def own_server() -> AsyncIterator[str]:
     """Start a server, migrate and seed its database, yield the address; stop it and delete it afterwards."""
     home = Path(tempfile.mkdtemp(prefix="starbooth-bench-"))
-    home.chmod(0o755)  # where root runs this, the server runs as another user and must find its folder
     server = EmbeddedServer.start(home)
     try:
         await migrate(server.url)
