@@ -59,7 +59,14 @@ class TestSendText:
         with pytest.raises(Blocked):
             await send_text(bot, "x", chat_id=chat_id)
 
-    @pytest.mark.parametrize(("kind", "named"), [("rate_limit", TooMany), ("server_error", TelegramUnavailable)])
+    @pytest.mark.parametrize(
+        ("kind", "named"),
+        [
+            ("too_many_requests", TooMany),
+            ("server_error", TelegramUnavailable),
+            ("dropped_after", TelegramUnavailable),
+        ],
+    )
     async def test_trouble_passes(
         self,
         bot: Bot,
