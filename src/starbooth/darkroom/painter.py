@@ -1,23 +1,36 @@
-"""What the server asks of a painter: a scene in, pictures out, step by step."""
+"""Paints pictures with any FLUX model that lies in a folder in diffusers layout.
 
+A page `starbooth.json` in the folder may say how that model wants to be called (see `Manners`); without one
+it is called as FLUX is. Knows nothing of queues, servers or guests. Importing this module does not import
+torch.
+"""
+
+from __future__ import annotations
+
+import json
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from PIL import Image
+from PIL import Image, ImageOps
 
+from starbooth.darkroom.world.understanding import understood
+from starbooth.darkroom.world.words import caption_of, view_by_seed
+
+DEFAULT_FOLDER: Path = Path(__file__).parent / "weights" / "tiny-flux"
+MOST_SEEDS = 2**64
 OnStep = Callable[[int, int], bool]
-"""Called after each step with (step done, steps in all); False means stop."""
-
-
-class Stopped(Exception):
-    """`on_step` asked to stop: there are no pictures."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """What is to be painted. `seed` is an unsigned 64-bit number; `count` pictures come from it."""
+    """What to paint. `guidance` is what fal calls guidance_scale; 0 <= seed < 2**64; `count` pictures at
+    once.
+
+    Picture number i is painted from seed + i, so the second of a batch can be had alone.
+    """
 
     prompt: str
     width_px: int
@@ -28,57 +41,142 @@ class Scene:
     count: int = 1
 
 
+class Stopped(Exception):
+    """Painting ended early because `on_step` asked for it."""
+
+
 class Painter(Protocol):
-    """Turns a scene into pictures. Called from one thread at a time."""
+    """Paints one scene at a time; not to be called by two threads at once."""
 
     def paint(self, scene: Scene, on_step: OnStep) -> list[Image.Image]:
-        """`scene.count` pictures.
+        """Paint `scene.count` RGB pictures of exactly the size asked for; the same scene gives the same
+        pictures.
 
-        Raises: Stopped when `on_step` returns False.
+        on_step(step done, steps in all) is called after every step; False ends the painting.
+        Raises: Stopped.
         """
         ...
 
 
-DEFAULT_FOLDER = Path(__file__).parent / "weights"
-"""The weights that ship with the package, in diffusers layout."""
+@dataclass(frozen=True, kw_only=True)
+class Manners:
+    """How a model wants to be called: the contents of `starbooth.json`.
 
-
-def open_painter(folder: Path, device: str | None = None) -> Painter:
-    """A painter for the FLUX in `folder`, on `device` or the CPU. torch is imported here, not before.
-
-    Raises: OSError when the folder holds no diffusers pipeline.
+    prompts: "free" gives the prompt as it is, "small-world" only the words that the tiny model was taught.
+    sizes_px: (width, height) it paints in; empty for any multiple of 16 pixels that the architecture allows.
+    guidance_by: "guidance_scale" (distilled into the model) or "true_cfg_scale" (two passes per step).
+    guidance_factor: strength 1 + (guidance - 1) * factor, for true_cfg_scale.
+    least_steps: fewer steps are raised to this many.
     """
-    import diffusers
 
-    pipeline = diffusers.FluxPipeline.from_pretrained(folder)
-    return FluxPainter(pipeline.to(device or "cpu"), device or "cpu")
+    prompts: str = "free"
+    sizes_px: list[tuple[int, int]] = field(default_factory=list)
+    max_sequence_length: int | None = None
+    guidance_by: str = "guidance_scale"
+    guidance_factor: float = 1.0
+    least_steps: int = 1
+
+
+def read_manners(folder: Path) -> Manners:
+    """The manners written in `folder`, or the usual ones of FLUX."""
+    page = folder / "starbooth.json"
+    if not page.exists():
+        return Manners()
+    written = json.loads(page.read_text())
+    written["sizes_px"] = [(int(width), int(height)) for width, height in written.get("sizes_px", [])]
+    return Manners(**written)
+
+
+def small_world_caption(scene: Scene) -> str:
+    """The sentence that the tiny model was taught for what `scene.prompt` asks.
+
+    A prompt without any known word gets a view that the seed chooses.
+    """
+    view = understood(scene.prompt)
+    return caption_of(view_by_seed(scene.seed) if view.is_empty() else view)
+
+
+def size_to_paint(manners: Manners, width_px: int, height_px: int, multiple_px: int) -> tuple[int, int]:
+    """The size in which the model paints a request: its own size of the nearest shape, or the request
+    rounded up.
+    """
+    if not manners.sizes_px:
+        return math.ceil(width_px / multiple_px) * multiple_px, math.ceil(
+            height_px / multiple_px
+        ) * multiple_px
+    wanted = math.log(width_px / height_px)
+    return min(manners.sizes_px, key=lambda size: abs(math.log(size[0] / size[1]) - wanted))
+
+
+def fitted(picture: Image.Image, width_px: int, height_px: int) -> Image.Image:
+    """The middle of `picture` in the shape asked for, resampled to the size asked for."""
+    if picture.size == (width_px, height_px):
+        return picture
+    return ImageOps.fit(picture, (width_px, height_px), method=Image.Resampling.LANCZOS)
 
 
 class FluxPainter:
-    """Paints with a diffusers FluxPipeline."""
+    """Paints with diffusers' FluxPipeline."""
 
-    def __init__(self, pipeline: Any, device: str) -> None:
-        self.device = device
+    def __init__(self, pipeline: Any, manners: Manners) -> None:
         self._pipeline = pipeline
+        self._manners = manners
+        self._multiple_px = pipeline.vae_scale_factor * 2
 
     def paint(self, scene: Scene, on_step: OnStep) -> list[Image.Image]:
-        """`scene.count` pictures, from one seed. Raises: Stopped."""
+        """See `Painter.paint`."""
         import torch
 
-        def after_step(_: Any, step: int, __: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-            if not on_step(step + 1, scene.steps):
-                raise Stopped
-            return tensors
+        steps = max(scene.steps, self._manners.least_steps)
+        width_px, height_px = size_to_paint(self._manners, scene.width_px, scene.height_px, self._multiple_px)
+        seeds = [(scene.seed + number) % MOST_SEEDS for number in range(scene.count)]
 
-        answer = self._pipeline(
-            prompt=scene.prompt,
-            width=scene.width_px,
-            height=scene.height_px,
-            num_inference_steps=scene.steps,
-            guidance_scale=scene.guidance,
+        def after_step(_pipeline: Any, step: int, _time: Any, _tensors: dict[str, Any]) -> dict[str, Any]:
+            if not on_step(step + 1, steps):
+                raise Stopped
+            return {}
+
+        painted = self._pipeline(
+            **self._words_and_guidance(scene),
+            width=width_px,
+            height=height_px,
+            num_inference_steps=steps,
             num_images_per_prompt=scene.count,
-            generator=torch.Generator().manual_seed(scene.seed),
+            generator=[torch.Generator("cpu").manual_seed(seed) for seed in seeds],
             callback_on_step_end=after_step,
-        )
-        pictures: list[Image.Image] = answer.images
-        return pictures
+        ).images
+        return [fitted(picture, scene.width_px, scene.height_px) for picture in painted]
+
+    def _words_and_guidance(self, scene: Scene) -> dict[str, Any]:
+        is_small_world = self._manners.prompts == "small-world"
+        words: dict[str, Any] = {"prompt": small_world_caption(scene) if is_small_world else scene.prompt}
+        if self._manners.max_sequence_length is not None:
+            words["max_sequence_length"] = self._manners.max_sequence_length
+        elif not self._pipeline.transformer.config.guidance_embeds:
+            words["max_sequence_length"] = 256  # the longest that FLUX schnell was taught with
+        if self._manners.guidance_by == "true_cfg_scale":
+            strength = 1 + (scene.guidance - 1) * self._manners.guidance_factor
+            return {**words, "negative_prompt": "", "true_cfg_scale": max(1.0, strength)}
+        return {**words, "guidance_scale": scene.guidance}
+
+
+def open_painter(folder: Path, device: str | None = None) -> Painter:
+    """Load the model in `folder`; `device` is a torch device, by default the first CUDA device or else the
+    processor.
+
+    Takes some seconds (torch and diffusers are imported here). Reads nothing but the folder.
+    Raises: FileNotFoundError if the folder holds no pipeline.
+    """
+    if not (folder / "model_index.json").is_file():
+        raise FileNotFoundError(f"{folder} holds no model in diffusers layout (model_index.json is missing)")
+    import diffusers
+    import torch
+
+    manners = read_manners(folder)
+    place = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    # The tiny model is small enough for the exact arithmetic, and processors are quick at it.
+    number_type = torch.float32 if manners.prompts == "small-world" else torch.bfloat16
+    flux: Any = diffusers.FluxPipeline
+    pipeline = flux.from_pretrained(folder, torch_dtype=number_type, local_files_only=True).to(place)
+    pipeline.set_progress_bar_config(disable=True)
+    return FluxPainter(pipeline, manners)
