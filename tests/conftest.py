@@ -16,8 +16,9 @@ import asyncpg
 import pytest
 from sqlalchemy import make_url
 
-from starbooth.base.database import Database, migrate, raw_dsn
+from starbooth.base.database import Database, raw_dsn
 from starbooth.base.embedded import start_server
+from starbooth.base.migration import migrate
 from starbooth.domain.catalog.offers import seed_offers
 
 _TEMPLATE = "starbooth_template"

@@ -12,10 +12,9 @@ from starbooth.base.database import (
     Database,
     is_connection_lost,
     raw_dsn,
-    refuse_old_postgresql,
-    wait_until_ready,
 )
 from starbooth.base.errors import SettingError, Unavailable
+from starbooth.base.migration import refuse_old_postgresql
 
 COUNT = text('SELECT count(*) FROM "BaseModel"')
 EMPTY = text("DELETE FROM starbooth.offers")
@@ -148,17 +147,6 @@ class TestListen:
             async with database.transaction() as tx:
                 await tx.execute(text("SELECT pg_notify('starbooth_test', 'kept')"))
             assert await asyncio.wait_for(heard.get(), timeout=5) == "kept"
-
-
-class TestWaitUntilReady:
-    async def test_it_returns_once_the_server_answers(self, database_url: str) -> None:
-        await wait_until_ready(database_url, timeout_s=5)
-
-    async def test_it_gives_up_in_time(self, tmp_path: Path) -> None:
-        began = asyncio.get_running_loop().time()
-        with pytest.raises(Unavailable):
-            await wait_until_ready(f"postgresql://postgres@/postgres?host={tmp_path}", timeout_s=0.5)
-        assert asyncio.get_running_loop().time() - began < 3
 
 
 class TestRefuseOldPostgresql:

@@ -1,28 +1,22 @@
-"""PostgreSQL: connections, transactions, notifications, migrations. Holds the only commit of the program.
+"""PostgreSQL: connections, transactions, notifications. Holds the only commit of the program.
 
 `tx` is a connection inside a transaction. Who has one may read and write rows and enqueue jobs, and may
 neither commit nor wait for anything outside.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import asyncpg
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection, MetaData, make_url, text
+from sqlalchemy import MetaData, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from starbooth.base.errors import SettingError, Unavailable
+from starbooth.base.errors import Unavailable
 
 Tx = AsyncConnection  # the name for a connection inside a transaction
-OLDEST_POSTGRESQL = 15
-_MIGRATION_LOCK = 0x53544152  # any number that no other program's advisory lock has
 _LOST = (
     OSError,
     asyncpg.PostgresConnectionError,
@@ -31,7 +25,7 @@ _LOST = (
     asyncpg.CannotConnectNowError,
     asyncpg.TooManyConnectionsError,
 )
-_SESSION = {"timezone": "UTC", "application_name": "starbooth"}
+SESSION = {"timezone": "UTC", "application_name": "starbooth"}
 
 
 class Database:
@@ -45,7 +39,7 @@ class Database:
             pool_size=connections,
             max_overflow=0,
             pool_timeout=10,
-            connect_args={"server_settings": _SESSION, "timeout": 10},
+            connect_args={"server_settings": SESSION, "timeout": 10},
         )
 
     @asynccontextmanager
@@ -71,7 +65,7 @@ class Database:
 
     async def connect_raw(self) -> "asyncpg.Connection[asyncpg.Record]":
         """A connection outside the pool, for listening or for the job queue. The caller closes it."""
-        return await asyncpg.connect(raw_dsn(self._url), server_settings=_SESSION, timeout=10)
+        return await asyncpg.connect(raw_dsn(self._url), server_settings=SESSION, timeout=10)
 
     @asynccontextmanager
     async def listen(self, channel: str, on_message: Callable[[str], None]) -> AsyncIterator[None]:
@@ -108,70 +102,6 @@ def is_connection_lost(error: BaseException | None) -> bool:
 def raw_dsn(url: URL) -> str:
     """The address in the form that asyncpg and libpq read."""
     return url.set(drivername="postgresql").render_as_string(hide_password=False)
-
-
-async def migrate(url: str) -> str:
-    """Bring the database to this release and return the revision. Safe to repeat and to run twice at once.
-
-    Locks: an advisory lock lets one process through at a time; the second finds nothing to do. Every
-    statement waits at most 5 s for a table lock, so a migration never queues up behind a long query while
-    everybody else queues up behind the migration.
-    """
-    engine = create_async_engine(
-        make_url(url).set(drivername="postgresql+asyncpg"),
-        pool_size=1,
-        connect_args={"server_settings": _SESSION, "timeout": 10},
-    )
-    try:
-        async with engine.connect() as connection:
-            await _require_postgresql(connection)
-            await connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _MIGRATION_LOCK})
-            await connection.execute(text("SET lock_timeout = '5s'"))
-            await connection.execute(text("CREATE SCHEMA IF NOT EXISTS starbooth"))
-            await connection.commit()
-            await connection.run_sync(_upgrade)
-            await connection.commit()
-            revision = await connection.scalar(text("SELECT version_num FROM starbooth.alembic_version"))
-            return str(revision)
-    finally:
-        await engine.dispose()
-
-
-async def _require_postgresql(connection: AsyncConnection) -> None:
-    refuse_old_postgresql(int(await connection.scalar(text("SHOW server_version_num")) or 0))
-
-
-def refuse_old_postgresql(server_version_num: int) -> None:
-    """Raise SettingError where PostgreSQL is too old. server_version_num: 180001 stands for 18.1."""
-    version = server_version_num // 10_000
-    if version < OLDEST_POSTGRESQL:
-        raise SettingError("DATABASE_URL", f"PostgreSQL {version} is too old; {OLDEST_POSTGRESQL} is needed.")
-
-
-def _upgrade(connection: Connection) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent.parent / "migrations"))
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
-
-
-async def wait_until_ready(url: str, *, timeout_s: float) -> None:
-    """Return once the server answers. Raises Unavailable after `timeout_s`."""
-    dsn = raw_dsn(make_url(url))
-    last = "no answer"
-    try:
-        async with asyncio.timeout(timeout_s):
-            while True:
-                try:
-                    connection = await asyncpg.connect(dsn, timeout=timeout_s)
-                except (OSError, asyncpg.PostgresError) as error:
-                    last = type(error).__name__
-                    await asyncio.sleep(0.2)
-                else:
-                    await connection.close()
-                    return
-    except TimeoutError:
-        raise Unavailable(f"database: {last}") from None
 
 
 PUBLIC = MetaData(schema="public")

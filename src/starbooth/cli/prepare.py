@@ -1,7 +1,8 @@
 """Making a database ready: this release's tables, and the three base models with their offers."""
 
-from starbooth.base.database import Database, migrate
+from starbooth.base.database import Database
 from starbooth.base.embedded import database_url
+from starbooth.base.migration import migrate
 from starbooth.base.settings import Settings
 from starbooth.domain.catalog.offers import seed_offers
 

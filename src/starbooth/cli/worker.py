@@ -59,7 +59,9 @@ async def run_worker(settings: Settings, *, stop: asyncio.Event) -> None:
 def _looker(slots: int) -> Callable[[Tx, str, Language], Awaitable[Look | None]]:
     async def look(tx: Tx, order_id: str, language: Language) -> Look | None:
         view = await read_order(tx, order_id, slots=slots)
-        return view and Look(screen=render_order(view, language), is_final=view.has_ended)
+        if view is None:
+            return None
+        return Look(screen=render_order(view, language), is_final=view.has_ended)
 
     return look
 

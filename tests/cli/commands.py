@@ -1,0 +1,23 @@
+"""Running our commands as an operator does: a process of its own, with only the settings given."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+
+def starbooth(
+    *arguments: str, home: Path, timeout_s: float = 60, **settings: str
+) -> subprocess.CompletedProcess[str]:
+    """Run `starbooth …` to its end in an empty folder and return what it said."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+    home.mkdir(parents=True, exist_ok=True)
+    return subprocess.run(
+        [sys.executable, "-m", "starbooth", *arguments],
+        env={**kept, "STARBOOTH_HOME": str(home), "NO_COLOR": "1", "COLUMNS": "200", **settings},
+        cwd=home,
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+    )
