@@ -1,0 +1,283 @@
+"""What the bot answers to all that is no order: greetings, the balance, refusals, things it cannot paint.
+
+Pure: facts in, a screen or a short text out.
+"""
+
+from enum import StrEnum
+
+from babel.dates import format_skeleton
+from markupsafe import Markup
+
+from starbooth.base.errors import Refusal
+from starbooth.domain.delivery.screen import Button, Screen
+from starbooth.domain.generations.errors import CountRefused, PromptTooLong
+from starbooth.domain.orders.errors import TooManyOrders
+from starbooth.domain.stars.errors import NotEnoughStars
+from starbooth.domain.stars.history import Account, Entry
+from starbooth.domain.stars.tables import TransactionStatus, TransactionType
+from starbooth.doors.bot.actions import Action
+from starbooth.doors.bot.pieces import stars
+from starbooth.doors.bot.words import Words
+
+
+class Command(StrEnum):
+    """The commands, as they are typed. The one list of them."""
+
+    START = "start"
+    BALANCE = "balance"
+    CANCEL = "cancel"
+    HELP = "help"
+
+
+def describe_command(command: Command, words: Words) -> str:
+    """What a command does, for Telegram's menu and for /help."""
+    match command:
+        case Command.START:
+            return words.plain("Say hello")
+        case Command.BALANCE:
+            return words.plain("Your stars and what they did")
+        case Command.CANCEL:
+            return words.plain("Cancel the picture that waits")
+        case Command.HELP:
+            return words.plain("How this works")
+
+
+def describe_bot(words: Words) -> tuple[str, str]:
+    """The long and the short text of the bot's profile; at most 512 and 120 characters."""
+    return (
+        words.plain(
+            "Tell me in a sentence what you would like to see, and I paint it.\n\n"
+            "Pictures cost stars. A picture that does not come out costs nothing."
+        ),
+        words.plain("A photo booth that paints what you describe."),
+    )
+
+
+def render_welcome(
+    words: Words, *, name: str, gift_stars: int, balance_stars: int, price_stars: int
+) -> Screen:
+    """The answer to /start. `gift_stars` is 0 where there was none, or not this time."""
+    lines = [
+        words.say("👋 <b>Hello, {name}!</b>", name=name[:64]),
+        words.say("Tell me in a sentence what you would like to see, and I paint it. For example:"),
+        words.say("<i>a red fox in the forest at night</i>"),
+    ]
+    if gift_stars:
+        lines.append(
+            words.say_n(
+                "A welcome gift: {n} star for you. A picture costs {price}.",
+                "A welcome gift: {n} stars for you. A picture costs {price}.",
+                gift_stars,
+                price=stars(words, price_stars),
+            )
+        )
+    else:
+        lines.append(
+            words.say(
+                "You have {balance}. A picture costs {price}.",
+                balance=stars(words, balance_stars),
+                price=stars(words, price_stars),
+            )
+        )
+    return _screen(*lines)
+
+
+def render_gift(words: Words, *, gift_stars: int) -> Screen:
+    """The greeting of a guest who began with a prompt."""
+    return _screen(
+        words.say_n(
+            "👋 Nice to meet you! Here is {n} star as a welcome gift, and off to the easel.",
+            "👋 Nice to meet you! Here are {n} stars as a welcome gift, and off to the easel.",
+            gift_stars,
+        )
+    )
+
+
+def render_help(words: Words, *, price_stars: int) -> Screen:
+    """The answer to /help."""
+    commands = [
+        Markup("/{} – {}").format(command.value, describe_command(command, words)) for command in Command
+    ]
+    return _screen(
+        words.say("<b>How this works</b>"),
+        words.say(
+            "Write what you would like to see: <i>a yellow balloon on the beach</i>. A picture costs {price},"
+            " and you watch it being painted.",
+            price=stars(words, price_stars),
+        ),
+        words.say(
+            "Under a picture, <b>Again</b> paints the same words anew, and <b>Another like it</b> keeps the"
+            " picture and changes its light or its style."
+        ),
+        words.say("While a picture waits you can cancel it. A picture that does not come out costs nothing."),
+        Markup("\n").join(commands),
+    )
+
+
+def render_balance(words: Words, account: Account) -> Screen:
+    """The answer to /balance."""
+    entries = [_entry(words, entry) for entry in account.entries if _counts(entry)]
+    return _screen(
+        words.say("<b>You have {stars}.</b>", stars=stars(words, account.stars)),
+        words.say("Spent on pictures so far: {stars}.", stars=stars(words, account.spent_stars)),
+        Markup("\n").join([words.say("Lately:"), *entries]) if entries else Markup(),
+    )
+
+
+def render_cancelled(words: Words, *, returned_stars: int) -> Screen:
+    """The answer to /cancel where an order was cancelled."""
+    return _screen(cancelled(words, returned_stars=returned_stars))
+
+
+def cancelled(words: Words, *, returned_stars: int) -> Markup:
+    """One sentence: cancelled, and the stars are back. Bears no mark, so it serves as plain text too."""
+    if returned_stars == 0:
+        return words.say("Cancelled. Nothing was charged.")
+    return words.say_n(
+        "Cancelled. Your {n} star is back.", "Cancelled. All {n} stars are back with you.", returned_stars
+    )
+
+
+def render_nothing_waits(words: Words) -> Screen:
+    """The answer to /cancel where there is no order to cancel."""
+    return _screen(words.say("Nothing is waiting, so there is nothing to cancel."))
+
+
+def render_dearer(words: Words, *, action: Action, price_stars: int) -> Screen:
+    """The price rose since the button was made: ask again rather than charge more than it said."""
+    label = words.plain("Paint it · {price} ⭐", price=price_stars)
+    button = Action(verb=action.verb, order_id=action.order_id, price_stars=price_stars)
+    return Screen(
+        html=str(
+            words.say(
+                "A picture costs {price} by now, more than the button said. Nothing was charged yet.",
+                price=stars(words, price_stars),
+            )
+        ),
+        rows=((Button(label=label, action=str(button)),),),
+    )
+
+
+def render_unknown_command(words: Words) -> Screen:
+    """The answer to a command that there is none of."""
+    return _screen(words.say("I do not know that command. /help lists the ones I know. Nothing was charged."))
+
+
+def render_trouble(words: Words) -> Screen:
+    """The answer where handling failed for good."""
+    return _screen(
+        words.say(
+            "Something went wrong on our side, and I could not finish this. You only ever pay for pictures"
+            " that you get; /balance shows your stars."
+        )
+    )
+
+
+def render_group(words: Words, *, username: str) -> Screen:
+    """The answer to a command in a group."""
+    return _screen(words.say("I paint in private chats. Write to me: @{username}", username=username))
+
+
+def render_unpaintable(words: Words, kind: str) -> Screen:
+    """The answer to a message that is no text. `kind` is the message's field in the Bot API."""
+    return _screen(Markup(" ").join([_unpaintable(words, kind), words.say("Nothing was charged.")]))
+
+
+def _unpaintable(words: Words, kind: str) -> Markup:
+    match kind:
+        case "photo":
+            return words.say("A nice photo, but I paint from words. Tell me what you would like to see.")
+        case "sticker" | "animation" | "dice" | "game":
+            return words.say("Charming, but I paint from words. Tell me what you would like to see.")
+        case "voice" | "audio":
+            return words.say("I can read, but I cannot hear. Write me what you would like to see.")
+        case "video" | "video_note" | "story":
+            return words.say("I cannot watch videos. Write me what you would like to see.")
+        case "location" | "venue":
+            return words.say("I cannot travel there, but describe the place and I paint it.")
+        case "contact":
+            return words.say("I do not need anybody's number. Write me what you would like to see.")
+        case "poll":
+            return words.say("I will not vote, but I will paint. Write me what you would like to see.")
+        case _:
+            return words.say("I paint from words alone. Write me what you would like to see.")
+
+
+def word_refusal(refusal: Refusal, words: Words) -> Markup:
+    """Two sentences for an expected no, at most 200 characters and without marks: also fit for a pop-up."""
+    match refusal:
+        case NotEnoughStars():
+            return words.say(
+                "This costs {price}, and you have {balance}. Nothing was charged.",
+                price=stars(words, refusal.price_stars),
+                balance=stars(words, refusal.balance_stars),
+            )
+        case TooManyOrders():
+            return words.say_n(
+                "You have {n} picture in the works, which is as many as I take. Nothing was charged.",
+                "You have {n} pictures in the works, which is as many as I take. Nothing was charged.",
+                refusal.limit,
+            )
+        case PromptTooLong():
+            return words.say(
+                "That is {length} characters, and I take {limit} at most. Nothing was charged.",
+                length=refusal.length,
+                limit=refusal.limit,
+            )
+        case CountRefused():
+            return words.say_n(
+                "I take {n} picture at a time. Nothing was charged.",
+                "I take up to {n} pictures at a time. Nothing was charged.",
+                refusal.limit,
+            )
+    return _word_plain_refusal(refusal.code, words)
+
+
+def _word_plain_refusal(code: str, words: Words) -> Markup:
+    match code:
+        case "prompt_empty":
+            return words.say("There is nothing in it to paint. Write a few words. Nothing was charged.")
+        case "request_key_reused":
+            return words.say("This message already ordered something else. Nothing more was charged.")
+        case "no_such_order":
+            return words.say("This is not one of your pictures. Nothing was charged.")
+        case "too_late_to_cancel":
+            return words.say("Too late to cancel: it has started or is finished.")
+        case "too_many_stars":
+            return words.say("Your purse is full: it cannot hold that many stars.")
+        case _:
+            return words.say("That is not possible. Nothing was charged.")
+
+
+def _counts(entry: Entry) -> bool:
+    return entry.status in (TransactionStatus.COMPLETED, TransactionStatus.REFUNDED) or entry.amount < 0
+
+
+def _entry(words: Words, entry: Entry) -> Markup:
+    day = format_skeleton("MMMd", entry.at, locale=words.language.value)
+    amount = f"+{entry.amount}" if entry.amount > 0 else f"−{-entry.amount}"
+    return Markup("<code>{}</code> · {} · {}").format(amount, _kind(words, entry), day)
+
+
+def _kind(words: Words, entry: Entry) -> Markup:
+    match entry.kind:
+        case TransactionType.GENERATION if entry.status is TransactionStatus.PENDING:
+            return words.say("set aside for a picture")
+        case TransactionType.GENERATION if entry.status is TransactionStatus.REFUNDED:
+            return words.say("a picture that was not made")
+        case TransactionType.GENERATION:
+            return words.say("a picture")
+        case TransactionType.TRAINING:
+            return words.say("a training")
+        case TransactionType.REFUND:
+            return words.say("given back")
+        case TransactionType.PURCHASE:
+            return words.say("bought")
+        case TransactionType.ADMIN_GRANT:
+            return words.say("from the people who run the booth")
+        case TransactionType.BONUS:
+            return words.say("a gift")
+
+
+def _screen(*paragraphs: Markup) -> Screen:
+    return Screen(html=str(Markup("\n\n").join(part for part in paragraphs if part)))

@@ -1,0 +1,310 @@
+"""The handlers: each turns one kind of update into one question to the domain, and words the answer.
+
+Every handler can run twice for one update (see `inbox`), so whatever it asks for bears a key made from the
+update: a second run finds the first one's order or bonus, and only the answer is sent again.
+"""
+
+import re
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from aiogram import Bot, Dispatcher, F, Router
+from aiogram.enums import ChatType
+from aiogram.filters import Command as CommandFilter
+from aiogram.types import CallbackQuery, ChatMemberUpdated, Message, User
+from aiogram.types import Update as ParsedUpdate
+
+from starbooth.base.database import Database, Tx
+from starbooth.base.errors import Refusal
+from starbooth.domain.catalog.offers import default_offer
+from starbooth.domain.delivery.screen import Screen
+from starbooth.domain.generations.finish import cancel_waiting
+from starbooth.domain.generations.request import Limits, PictureRequest, Recipient, request_pictures
+from starbooth.domain.orders.place import Source
+from starbooth.domain.orders.read import newest_active
+from starbooth.domain.stars import ledger
+from starbooth.domain.stars.errors import KeyReused
+from starbooth.domain.stars.history import read_account
+from starbooth.domain.users.guests import Guest, language_for, meet, note_blocked
+from starbooth.doors.bot import answers, presses
+from starbooth.doors.bot.actions import parse_action
+from starbooth.doors.bot.answers import Command
+from starbooth.doors.bot.inbox import Update
+from starbooth.doors.bot.messenger import BotMessenger
+from starbooth.doors.bot.presses import Pressed
+from starbooth.doors.bot.words import Words, words_for
+from starbooth.outside.telegram.errors import Blocked
+
+_log = structlog.get_logger()
+
+ALLOWED_UPDATES = ("message", "callback_query", "my_chat_member")
+_COMMAND = re.compile(r"/([A-Za-z0-9_]{1,32})(?:@([A-Za-z0-9_]{1,32}))?(?:\s|$)")
+_MOVEMENTS_SHOWN = 10
+_ALBUMS_REMEMBERED = 1000
+# What a guest can send that is no text. Everything else without text is Telegram's own notice, not theirs.
+_THINGS = frozenset(
+    {"photo", "sticker", "animation", "dice", "game", "voice", "audio", "video", "video_note", "story"}
+    | {"location", "venue", "contact", "poll", "document", "paid_media", "checklist", "unknown"}
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What the operator decided: the gift for a new guest, in stars, and the limits of orders."""
+
+    welcome_stars: int
+    limits: Limits
+
+
+@dataclass(frozen=True, kw_only=True)
+class Met:
+    """A guest in a chat. `gift_stars` is what they were given in this very handling; `stars` counts it."""
+
+    guest: Guest
+    stars: int
+    gift_stars: int
+    words: Words
+
+
+class Handlers:
+    """The handlers of one bot. Hands nothing from one update to the next, but for albums already answered."""
+
+    def __init__(self, database: Database, bot: Bot, terms: Terms) -> None:
+        self._database, self._bot, self._terms = database, bot, terms
+        self._messenger = BotMessenger(bot)
+        self._albums: OrderedDict[str, None] = OrderedDict()
+        self._dispatcher = Dispatcher()
+        self._dispatcher.include_router(self._router())
+
+    def _router(self) -> Router:
+        router = Router()
+        router.message.register(self.on_group, F.chat.type != ChatType.PRIVATE)
+        router.message.register(self.on_start, CommandFilter(Command.START, ignore_case=True))
+        router.message.register(self.on_help, CommandFilter(Command.HELP, ignore_case=True))
+        router.message.register(self.on_balance, CommandFilter(Command.BALANCE, ignore_case=True))
+        router.message.register(self.on_cancel, CommandFilter(Command.CANCEL, ignore_case=True))
+        router.message.register(self.on_unknown_command, F.text.regexp(_COMMAND))
+        router.message.register(self.on_prompt, F.text)
+        router.message.register(self.on_thing)
+        router.callback_query.register(self.on_press)
+        router.my_chat_member.register(self.on_membership, F.chat.type == ChatType.PRIVATE)
+        return router
+
+    async def handle(self, update: Update) -> None:
+        """Handle one update. Kinds that we do not ask for are let go. Repeat: see the head of this file.
+
+        Raises: Unavailable, to be called again.
+        """
+        if not any(kind in update for kind in ALLOWED_UPDATES):
+            return
+        parsed = ParsedUpdate.model_validate(update, context={"bot": self._bot})
+        try:
+            await self._dispatcher.feed_update(self._bot, parsed)
+        except Blocked:
+            await self._note_blocked(update)
+
+    async def apologise(self, update: Update) -> None:
+        """Tell a guest that their update could not be handled. Not safe to repeat."""
+        payload = update.get("message") or update.get("callback_query") or {}
+        person = payload.get("from") or {}
+        if not isinstance(person.get("id"), int) or _chat_type(payload) != ChatType.PRIVATE:
+            return
+        words = words_for(language_for(person.get("language_code")))
+        await self._send(answers.render_trouble(words), chat_id=person["id"])
+
+    async def on_start(self, message: Message) -> None:
+        """Greet, and give the welcome gift once in a lifetime."""
+        met = await self._meet(message, is_start=True)
+        screen = answers.render_welcome(
+            met.words,
+            name=message.from_user.first_name if message.from_user else "",
+            gift_stars=met.gift_stars,
+            balance_stars=met.stars,
+            price_stars=await self._price_stars(),
+        )
+        await self._send(screen, chat_id=message.chat.id)
+
+    async def on_help(self, message: Message) -> None:
+        """Say how it works."""
+        met = await self._meet(message)
+        screen = answers.render_help(met.words, price_stars=await self._price_stars())
+        await self._send(screen, chat_id=message.chat.id)
+
+    async def on_balance(self, message: Message) -> None:
+        """Tell the balance and the last movements."""
+        met = await self._meet(message)
+        async with self._database.transaction() as tx:
+            account = await read_account(tx, user_id=met.guest.user_id, limit=_MOVEMENTS_SHOWN)
+        await self._send(answers.render_balance(met.words, account), chat_id=message.chat.id)
+
+    async def on_cancel(self, message: Message) -> None:
+        """Cancel the guest's newest order, if it still waits."""
+        met = await self._meet(message)
+        try:
+            async with self._database.transaction() as tx:
+                order_id = await newest_active(tx, user_id=met.guest.user_id)
+                ended = order_id and await cancel_waiting(tx, order_id=order_id, user_id=met.guest.user_id)
+        except Refusal as refusal:
+            return await self._refuse(refusal, met.words, message)
+        if ended:
+            screen = answers.render_cancelled(met.words, returned_stars=ended.price_stars)
+        else:
+            screen = answers.render_nothing_waits(met.words)
+        await self._send(screen, chat_id=message.chat.id)
+        return None
+
+    async def on_prompt(self, message: Message) -> None:
+        """Order a picture. On success the delivery answers, with the message that becomes the picture."""
+        met = await self._meet(message)
+        if met.gift_stars:
+            await self._send(
+                answers.render_gift(met.words, gift_stars=met.gift_stars), chat_id=message.chat.id
+            )
+        ask = PictureRequest(
+            request_key=f"tg:{message.chat.id}:{message.message_id}",
+            user_id=met.guest.user_id,
+            source=Source.BOT,
+            prompt=message.text or "",
+        )
+        recipient = Recipient(
+            chat_id=message.chat.id, reply_to_message_id=message.message_id, language=met.guest.language
+        )
+        try:
+            async with self._database.transaction() as tx:
+                await request_pictures(tx, ask, limits=self._terms.limits, recipient=recipient)
+        except Refusal as refusal:
+            await self._refuse(refusal, met.words, message)
+
+    async def on_unknown_command(self, message: Message) -> None:
+        """Say that there is no such command: it is no prompt either, so nothing is charged."""
+        met = await self._meet(message)
+        await self._send(answers.render_unknown_command(met.words), chat_id=message.chat.id)
+
+    async def on_thing(self, message: Message) -> None:
+        """Answer what cannot be painted from; an album once."""
+        kind = message.content_type
+        if kind not in _THINGS or (message.media_group_id and self._has_seen_album(message.media_group_id)):
+            return
+        met = await self._meet(message)
+        await self._send(answers.render_unpaintable(met.words, kind), chat_id=message.chat.id)
+
+    async def on_group(self, message: Message) -> None:
+        """In groups be quiet, unless a command names this bot."""
+        found = _COMMAND.match(message.text or "")
+        me = await self._bot.me()
+        if not found or not found[2] or not me.username or found[2].lower() != me.username.lower():
+            return
+        words = _words_of(message.from_user)
+        await self._send(answers.render_group(words, username=me.username), chat_id=message.chat.id)
+
+    async def on_press(self, query: CallbackQuery) -> None:
+        """Do what a button says, and always answer the press."""
+        words = _words_of(query.from_user)
+        action = parse_action(query.data)
+        if action is None:
+            pressed = Pressed(toast=words.plain("This button does nothing any more. Nothing was charged."))
+        else:
+            try:
+                async with self._database.transaction() as tx:
+                    guest = await _meet_person(tx, query.from_user)
+                    pressed = await presses.press(
+                        tx,
+                        action,
+                        guest=guest,
+                        query_id=query.id,
+                        message_id=query.message.message_id if query.message else None,
+                        limits=self._terms.limits,
+                    )
+            except Refusal as refusal:
+                pressed = Pressed(toast=answers.word_refusal(refusal, words).striptags(), is_alert=True)
+        if pressed.screen is not None:
+            await self._send(pressed.screen, chat_id=query.from_user.id)
+        await self._messenger.answer_press(query.id, pressed.toast, is_alert=pressed.is_alert)
+
+    async def on_membership(self, change: ChatMemberUpdated) -> None:
+        """Remember who blocked the bot, and who came back."""
+        async with self._database.transaction() as tx:
+            if change.new_chat_member.status == "kicked":
+                await note_blocked(tx, chat_id=change.chat.id)
+            else:
+                await _meet_person(tx, change.from_user)
+
+    async def _meet(self, message: Message, *, is_start: bool = False) -> Met:
+        """Know the guest and give the welcome gift, committed at once: no later refusal takes it back."""
+        assert message.from_user is not None  # a private chat always has one
+        async with self._database.transaction() as tx:
+            guest = await _meet_person(tx, message.from_user)
+            gift = await self._welcome(tx, guest) if guest.is_new or is_start else None
+        return Met(
+            guest=guest,
+            stars=gift.balance_stars if gift else guest.stars,
+            gift_stars=self._terms.welcome_stars if gift and not gift.is_repeat else 0,
+            words=words_for(guest.language),
+        )
+
+    async def _welcome(self, tx: Tx, guest: Guest) -> ledger.Movement | None:
+        """The gift; None where the operator gives none, or gave another amount to this guest before."""
+        if not self._terms.welcome_stars:
+            return None
+        try:
+            return await ledger.credit_bonus(
+                tx,
+                user_id=guest.user_id,
+                amount=self._terms.welcome_stars,
+                key=f"welcome:{guest.telegram_id}",
+                facts={"reason": "welcome"},
+            )
+        except KeyReused:
+            return None
+
+    async def _price_stars(self) -> int:
+        async with self._database.transaction() as tx:
+            return (await default_offer(tx)).price_stars
+
+    async def _refuse(self, refusal: Refusal, words: Words, message: Message) -> None:
+        await self._send(
+            Screen(html=str(answers.word_refusal(refusal, words))),
+            chat_id=message.chat.id,
+            reply_to=message.message_id,
+        )
+
+    async def _send(self, screen: Screen, *, chat_id: int, reply_to: int | None = None) -> None:
+        await self._messenger.send_text(screen, chat_id=chat_id, reply_to_message_id=reply_to)
+
+    async def _note_blocked(self, update: Update) -> None:
+        payload = update.get("message") or update.get("callback_query") or {}
+        if _chat_type(payload) == ChatType.PRIVATE:
+            async with self._database.transaction() as tx:
+                await note_blocked(tx, chat_id=payload["from"]["id"])
+        _log.info("update.blocked", update=update["update_id"])
+
+    def _has_seen_album(self, media_group_id: str) -> bool:
+        if media_group_id in self._albums:
+            return True
+        self._albums[media_group_id] = None
+        if len(self._albums) > _ALBUMS_REMEMBERED:
+            self._albums.popitem(last=False)
+        return False
+
+
+def _chat_type(payload: Any) -> str | None:
+    chat = (payload.get("message") or payload).get("chat") or {}
+    found: str | None = chat.get("type")
+    return found
+
+
+def _words_of(person: User | None) -> Words:
+    return words_for(language_for(person.language_code if person else None))
+
+
+async def _meet_person(tx: Tx, person: User) -> Guest:
+    """Meet in the private chat, whose id is the person's."""
+    return await meet(
+        tx,
+        telegram_id=person.id,
+        chat_id=person.id,
+        username=person.username,
+        language=language_for(person.language_code),
+    )

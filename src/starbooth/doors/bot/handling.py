@@ -1,0 +1,199 @@
+"""Handling what lies in the inbox: claims, leases, retries, and a clean stop. Knows no kind of update."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import asyncpg
+import structlog
+
+from starbooth.base.database import Database, Tx
+from starbooth.base.errors import Unavailable
+from starbooth.base.ids import new_id
+from starbooth.doors.bot.inbox import (
+    CHANNEL,
+    Claimed,
+    Ending,
+    Update,
+    Verdict,
+    claim_updates,
+    finish_updates,
+    give_back,
+    renew_claims,
+)
+
+_log = structlog.get_logger()
+Handle = Callable[[Update], Awaitable[None]]
+
+MOST_TRIES = 10
+_MOST_TRIES_OF_A_BUG = 3
+_LONGEST_DELAY = timedelta(seconds=150)
+_RENEW_EVERY_S = 2.5
+_LOOK_EVERY_S = 1.0
+_LISTEN_ANEW_S = 60.0
+_LAST_WORDS_S = 15.0
+
+
+async def run_inbox(
+    database: Database,
+    handle: Handle,
+    *,
+    give_up: Handle,
+    stop: asyncio.Event,
+    wake: asyncio.Event,
+    chats_at_once: int = 20,
+) -> None:
+    """Handle waiting updates until `stop` is set, then let those under way end and give back the rest.
+
+    handle: raises Unavailable to be called again later, within limits; any other exception is a bug.
+    give_up: called once an update has failed for good; what it raises is logged and changes nothing.
+    wake: set it when updates were kept; they are found within a second without it.
+    """
+    desk = _Desk(database, handle, give_up, wake, chats_at_once)
+    async with asyncio.TaskGroup() as group:
+        companions = [
+            group.create_task(desk.keep_leases()),
+            group.create_task(_listen(database, wake)),
+            group.create_task(_wake_on(stop, wake)),
+        ]
+        try:
+            while not stop.is_set():
+                wake.clear()
+                await desk.turn_over()
+                await _wait(wake, seconds=_LOOK_EVERY_S)
+            await desk.close()
+        finally:
+            desk.cancel()
+            for task in companions:
+                task.cancel()
+
+
+class _Desk:
+    """What this process has in hand, and what it has ended but not yet noted in the database."""
+
+    def __init__(
+        self, database: Database, handle: Handle, give_up: Handle, wake: asyncio.Event, chats_at_once: int
+    ) -> None:
+        self._database, self._handle, self._give_up, self._wake = database, handle, give_up, wake
+        self._chats_at_once = chats_at_once
+        self._me = new_id()
+        self._in_hand: dict[int, asyncio.Task[None]] = {}
+        self._ended: list[Ending] = []
+
+    async def turn_over(self) -> None:
+        """Note what has ended and take what may be handled next, as much as there is room for."""
+        free = self._chats_at_once - len(self._in_hand)
+        ended = list(self._ended)
+        if not free and not ended:
+            return
+        try:
+            async with self._database.transaction() as tx:
+                claimed = await self._exchange(tx, ended, free)
+        except Unavailable as error:
+            _log.warning("inbox.unavailable", reason=error.reason)
+            return
+        del self._ended[: len(ended)]
+        for each in claimed:
+            self._in_hand[each.update_id] = asyncio.create_task(self._work_on(each))
+
+    async def _exchange(self, tx: Tx, ended: list[Ending], free: int) -> list[Claimed]:
+        if ended:
+            await finish_updates(tx, ended, me=self._me)
+        if not free:
+            return []
+        unnoted = {ending.update_id for ending in self._ended} - {ending.update_id for ending in ended}
+        return await claim_updates(tx, me=self._me, in_hand=[*self._in_hand, *unnoted], limit=free)
+
+    async def _work_on(self, claimed: Claimed) -> None:
+        ending = await self._judge(claimed)
+        if ending.verdict is Verdict.FAILED:
+            await self._say_sorry(claimed)
+        self._ended.append(ending)
+        del self._in_hand[claimed.update_id]
+        self._wake.set()
+
+    async def _judge(self, claimed: Claimed) -> Ending:
+        log = _log.bind(update=claimed.update_id, tries=claimed.tries)
+        if claimed.tries > MOST_TRIES:  # every earlier try ended with its process
+            log.error("update.failed", reason="handling it never ended")
+            return Ending(update_id=claimed.update_id, verdict=Verdict.FAILED)
+        try:
+            await self._handle(claimed.body)
+        except Unavailable as error:
+            is_last = claimed.tries >= MOST_TRIES
+            log.warning("update.unavailable", reason=error.reason, is_last=is_last)
+            delay = max(_backoff(claimed.tries), timedelta(seconds=error.retry_after_s or 0.0))
+        except Exception:
+            is_last = claimed.tries >= _MOST_TRIES_OF_A_BUG
+            log.exception("update.bug", is_last=is_last)
+            delay = _backoff(claimed.tries)
+        else:
+            return Ending(update_id=claimed.update_id, verdict=Verdict.HANDLED)
+        verdict = Verdict.FAILED if is_last else Verdict.WAITING
+        return Ending(update_id=claimed.update_id, verdict=verdict, delay=min(delay, _LONGEST_DELAY))
+
+    async def _say_sorry(self, claimed: Claimed) -> None:
+        try:
+            await self._give_up(claimed.body)
+        except Exception:  # noqa: BLE001 - the update has failed either way
+            _log.exception("update.apology_failed", update=claimed.update_id)
+
+    async def keep_leases(self) -> None:
+        """Renew the leases of what is in hand for as long as the process lives."""
+        while True:
+            await asyncio.sleep(_RENEW_EVERY_S)
+            in_hand = list(self._in_hand)
+            if not in_hand:
+                continue
+            try:
+                async with self._database.transaction() as tx:
+                    await renew_claims(tx, me=self._me, in_hand=in_hand)
+            except Unavailable as error:
+                _log.warning("inbox.unavailable", reason=error.reason)
+
+    async def close(self) -> None:
+        """Let handlers end, within limits, and give back what did not."""
+        if self._in_hand:
+            await asyncio.wait(self._in_hand.values(), timeout=_LAST_WORDS_S)
+        left = list(self._in_hand)
+        self.cancel()
+        try:
+            async with self._database.transaction() as tx:
+                if self._ended:
+                    await finish_updates(tx, self._ended, me=self._me)
+                if left:
+                    await give_back(tx, me=self._me, in_hand=left)
+        except Unavailable as error:  # the leases end by themselves
+            _log.warning("inbox.unavailable", reason=error.reason)
+
+    def cancel(self) -> None:
+        """End every handler where it stands."""
+        for task in self._in_hand.values():
+            task.cancel()
+
+
+def _backoff(tries: int) -> timedelta:
+    return min(timedelta(seconds=2 ** (tries - 1)), _LONGEST_DELAY)
+
+
+async def _listen(database: Database, wake: asyncio.Event) -> None:
+    """Wake on NOTIFY. A lost connection is mended within a minute; looking each second is the net below."""
+    while True:
+        try:
+            async with database.listen(CHANNEL, lambda _payload: wake.set()):
+                await asyncio.sleep(_LISTEN_ANEW_S)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            _log.warning("inbox.not_listening", error=type(error).__name__)
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+
+async def _wake_on(stop: asyncio.Event, wake: asyncio.Event) -> None:
+    await stop.wait()
+    wake.set()
+
+
+async def _wait(event: asyncio.Event, *, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(event.wait(), timeout=seconds)
+    except TimeoutError:
+        return

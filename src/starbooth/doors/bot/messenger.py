@@ -1,0 +1,63 @@
+"""Screens into Telegram: the one place where our buttons become Telegram's. Knows no order and no wording."""
+
+from aiogram import Bot
+from aiogram.types import InlineKeyboardButton, InlineKeyboardMarkup
+
+from starbooth.domain.delivery.screen import Screen
+from starbooth.outside.telegram.client import edit_picture, edit_text, send_text, telegram_errors
+from starbooth.outside.telegram.errors import TooLate
+
+LONGEST_TOAST = 200
+
+
+class BotMessenger:
+    """Puts screens into chats by one bot.
+
+    Raises: Blocked, MessageGone, NotModified, TelegramRefused, TelegramUnavailable.
+    """
+
+    def __init__(self, bot: Bot) -> None:
+        self._bot = bot
+
+    async def send_text(self, screen: Screen, *, chat_id: int, reply_to_message_id: int | None) -> int:
+        """Send the screen's words and buttons as a new message and return its id. Not safe to repeat."""
+        return await send_text(
+            self._bot,
+            screen.html,
+            chat_id=chat_id,
+            keyboard=keyboard(screen),
+            reply_to_message_id=reply_to_message_id,
+        )
+
+    async def edit_text(self, screen: Screen, *, chat_id: int, message_id: int) -> None:
+        """Make an existing message this screen's words and buttons. Safe to repeat."""
+        await edit_text(
+            self._bot, screen.html, chat_id=chat_id, message_id=message_id, keyboard=keyboard(screen)
+        )
+
+    async def edit_picture(self, screen: Screen, body: bytes, *, chat_id: int, message_id: int) -> None:
+        """Make an existing message this picture, with the screen's words below. Safe to repeat."""
+        await edit_picture(
+            self._bot, body, screen.html, chat_id=chat_id, message_id=message_id, keyboard=keyboard(screen)
+        )
+
+    async def answer_press(self, query_id: str, toast: str, *, is_alert: bool) -> None:
+        """Show a short text where a button was pressed. Safe to repeat; a press that is too old is let go."""
+        try:
+            with telegram_errors():
+                await self._bot.answer_callback_query(
+                    query_id, text=toast[:LONGEST_TOAST], show_alert=is_alert
+                )
+        except TooLate:
+            return
+
+
+def keyboard(screen: Screen) -> InlineKeyboardMarkup | None:
+    """The screen's buttons as Telegram takes them; None where there are none."""
+    if not screen.rows:
+        return None
+    rows = [
+        [InlineKeyboardButton(text=button.label, callback_data=button.action) for button in row]
+        for row in screen.rows
+    ]
+    return InlineKeyboardMarkup(inline_keyboard=rows)

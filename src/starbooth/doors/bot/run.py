@@ -1,0 +1,126 @@
+"""The bot process: receive updates, handle them, and introduce the bot to Telegram. Stops cleanly."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import structlog
+from aiogram import Bot
+from aiogram.types import BotCommand
+
+from starbooth.base.database import Database
+from starbooth.base.errors import Unavailable
+from starbooth.base.settings import Settings
+from starbooth.domain.generations.request import Limits
+from starbooth.domain.users.guests import Language
+from starbooth.doors.bot.answers import Command, describe_bot, describe_command
+from starbooth.doors.bot.handlers import ALLOWED_UPDATES, Handlers, Terms
+from starbooth.doors.bot.handling import run_inbox
+from starbooth.doors.bot.polling import poll_updates
+from starbooth.doors.bot.webhook import PATH, webhook_secret
+from starbooth.doors.bot.words import Words, words_for
+from starbooth.outside.telegram.client import telegram_errors
+from starbooth.outside.telegram.errors import TelegramRefused
+
+_log = structlog.get_logger()
+_LONGEST_PAUSE_S = 30.0
+
+
+async def run_bot(*, database: Database, settings: Settings, bot: Bot, stop: asyncio.Event) -> None:
+    """Receive and answer until `stop` is set; handlers under way end first, claims are given back.
+
+    Receives by long polling, or by the web process's webhook where the settings say so.
+    """
+    wake = asyncio.Event()
+    handlers = Handlers(database, bot, terms_of(settings))
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_receive(bot, database, settings, stop=stop, wake=wake))
+        group.create_task(_until(stop, lambda: introduce(bot)))
+        group.create_task(
+            run_inbox(database, handlers.handle, give_up=handlers.apologise, stop=stop, wake=wake)
+        )
+
+
+def terms_of(settings: Settings) -> Terms:
+    """What the operator decided, as the handlers take it."""
+    limits = Limits(
+        active_orders=settings.active_orders_per_guest,
+        deadline=timedelta(seconds=settings.order_deadline_s),
+    )
+    return Terms(welcome_stars=settings.welcome_stars, limits=limits)
+
+
+async def _receive(
+    bot: Bot, database: Database, settings: Settings, *, stop: asyncio.Event, wake: asyncio.Event
+) -> None:
+    if settings.telegram_webhook:
+        await _until(stop, lambda: register_webhook(bot, settings))
+    else:
+        await _until(stop, lambda: forget_webhook(bot))
+        await poll_updates(bot, database, allowed_updates=ALLOWED_UPDATES, stop=stop, wake=wake)
+
+
+async def register_webhook(bot: Bot, settings: Settings) -> None:
+    """Have Telegram post updates to the web process, with the secret. Repeat: harmless.
+
+    Raises: TelegramRefused (an address that Telegram does not take), TelegramUnavailable.
+    """
+    with telegram_errors():
+        await bot.set_webhook(
+            f"{settings.public_url}{PATH}",
+            secret_token=webhook_secret(settings.signing_secret()),
+            allowed_updates=list(ALLOWED_UPDATES),
+            max_connections=40,
+        )
+
+
+async def forget_webhook(bot: Bot) -> None:
+    """Let long polling work; updates that wait are kept. Repeat: harmless.
+
+    Raises: TelegramRefused, TelegramUnavailable.
+    """
+    with telegram_errors():
+        await bot.delete_webhook(drop_pending_updates=False)
+
+
+async def introduce(bot: Bot) -> None:
+    """Give Telegram the commands and the profile's texts in every language. Repeat: harmless.
+
+    Raises: TelegramRefused, TelegramUnavailable.
+    """
+    for language in Language:
+        # Telegram shows the texts without a language code to everybody whose language we do not speak.
+        code = None if language is Language.ENGLISH else language.value
+        await _introduce_in(bot, words_for(language), code)
+
+
+async def _introduce_in(bot: Bot, words: Words, code: str | None) -> None:
+    commands = [
+        BotCommand(command=command.value, description=describe_command(command, words)) for command in Command
+    ]
+    long_text, short_text = describe_bot(words)
+    with telegram_errors():
+        await bot.set_my_commands(commands, language_code=code)
+        await bot.set_my_description(long_text, language_code=code)
+        await bot.set_my_short_description(short_text, language_code=code)
+
+
+async def _until(stop: asyncio.Event, do: Callable[[], Awaitable[None]]) -> None:
+    """Do it; where Telegram fails, log why and try again after a growing pause, until `stop` is set."""
+    pause_s = 1.0
+    while not stop.is_set():
+        try:
+            return await do()
+        except (Unavailable, TelegramRefused) as error:
+            asked_s = error.retry_after_s or 0.0 if isinstance(error, Unavailable) else 0.0
+            _log.error("telegram.failed", reason=str(error), pause_s=max(pause_s, asked_s))
+            await _pause(stop, seconds=max(pause_s, asked_s))
+            pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+    return None
+
+
+async def _pause(stop: asyncio.Event, *, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(stop.wait(), timeout=seconds)
+    except TimeoutError:
+        return
