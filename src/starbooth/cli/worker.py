@@ -1,5 +1,9 @@
 """The worker process: jobs as they come, and the timers that find what no job did."""
 
+# First of all imports: it halves what aiogram costs, and only if nothing has imported aiogram before.
+from starbooth.outside.telegram import lean  # noqa: F401
+
+# isort: split
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
