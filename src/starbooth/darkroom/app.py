@@ -259,6 +259,7 @@ def _add_refusals(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def plain(request: Request, error: HTTPException) -> Response:
-        is_unrouted = error.status_code == 404 and error.detail == "Not Found"
+        is_unrouted = error.detail in {"Not Found", "Method Not Allowed"}  # submit takes every path, by POST
+        status_code = 404 if is_unrouted else error.status_code
         detail = f"Path {request.url.path} not found" if is_unrouted else error.detail
-        return JSONResponse({"detail": detail}, error.status_code, headers=error.headers)
+        return JSONResponse({"detail": detail}, status_code)

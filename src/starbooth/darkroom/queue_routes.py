@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
-import httpx
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
+from pydantic import AnyHttpUrl, TypeAdapter, ValidationError
 
 from starbooth.darkroom import answers
 from starbooth.darkroom.gate import Gate, small_body
@@ -25,6 +25,7 @@ PICTURE_LIFETIME_S = 24 * 3600
 LONGEST_LIFETIME_S = 365 * 24 * 3600
 LONGEST_KEY = 255
 LONGEST_WEBHOOK_URL = 2048
+WEB_ADDRESS = TypeAdapter(AnyHttpUrl)
 PING_S = 15.0
 LOOK_S = 1.0
 """So often a stream looks whether its place in the line has changed."""
@@ -256,10 +257,10 @@ def _webhook_url(text: str | None) -> str | None:
         [{"loc": ["query", "fal_webhook"], "msg": "expected an http or https URL", "type": "url_parsing"}]
     )
     try:
-        url = httpx.URL(text)
-    except httpx.InvalidURL as error:
+        url = WEB_ADDRESS.validate_python(text)
+    except ValidationError as error:
         raise problem from error
-    if url.scheme not in {"http", "https"} or not url.host or url.userinfo or len(text) > LONGEST_WEBHOOK_URL:
+    if url.username or url.password or len(text) > LONGEST_WEBHOOK_URL:
         raise problem
     return text
 

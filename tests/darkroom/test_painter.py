@@ -1,0 +1,190 @@
+"""The painter, with the tiny FLUX that ships in the package."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from starbooth.darkroom.judge.eyes import open_eyes
+from starbooth.darkroom.judge.prompts import judged_views
+from starbooth.darkroom.judge.verdict import drawn, painted, shares_right
+from starbooth.darkroom.painter import (
+    DEFAULT_FOLDER,
+    Manners,
+    Painter,
+    Scene,
+    Stopped,
+    fitted,
+    open_painter,
+    read_manners,
+    size_to_paint,
+    small_world_caption,
+)
+
+TINY = Manners(prompts="small-world", sizes_px=[(256, 256), (288, 224), (224, 288)])
+
+
+def scene(
+    prompt: str = "a red fox in the forest",
+    *,
+    width_px: int = 256,
+    height_px: int = 256,
+    steps: int = 8,
+    seed: int = 1,
+    count: int = 1,
+) -> Scene:
+    return Scene(
+        prompt=prompt,
+        width_px=width_px,
+        height_px=height_px,
+        steps=steps,
+        guidance=3.5,
+        seed=seed,
+        count=count,
+    )
+
+
+def go_on(_step: int, _steps: int) -> bool:
+    return True
+
+
+def pixels_of(picture: Image.Image) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    return np.asarray(picture)
+
+
+@pytest.fixture(scope="module")
+def painter() -> Painter:
+    return open_painter(DEFAULT_FOLDER, "cpu")
+
+
+class TestImport:
+    def test_importing_the_painter_does_not_import_torch(self) -> None:
+        lines = "import sys, starbooth.darkroom.painter; assert not {'torch', 'numpy', 'diffusers'} & set(sys.modules)"
+        subprocess.run([sys.executable, "-c", lines], check=True)
+
+
+class TestSizeToPaint:
+    @pytest.mark.parametrize(
+        ("wanted", "painted_px"),
+        [
+            ((256, 256), (256, 256)),
+            ((1024, 1024), (256, 256)),
+            ((1024, 768), (288, 224)),
+            ((1024, 576), (288, 224)),
+            ((768, 1024), (224, 288)),
+            ((64, 2000), (224, 288)),
+        ],
+    )
+    def test_the_tiny_model_paints_in_its_nearest_shape(
+        self, wanted: tuple[int, int], painted_px: tuple[int, int]
+    ) -> None:
+        assert size_to_paint(TINY, *wanted, 32) == painted_px
+
+    def test_another_flux_paints_the_size_asked_for_rounded_up(self) -> None:
+        assert size_to_paint(Manners(), 1024, 765, 16) == (1024, 768)
+
+
+class TestFitted:
+    def test_the_picture_gets_the_size_asked_for(self) -> None:
+        assert fitted(Image.new("RGB", (288, 224)), 1024, 768).size == (1024, 768)
+
+    def test_a_picture_that_fits_is_left_alone(self) -> None:
+        picture = Image.new("RGB", (256, 256))
+        assert fitted(picture, 256, 256) is picture
+
+
+class TestSmallWorldCaption:
+    def test_known_words_remain_and_others_go(self) -> None:
+        caption = small_world_caption(scene("A majestic RED fox, in a misty forest; 8k, trending"))
+        assert caption == "a red fox in the forest"
+
+    def test_a_prompt_without_known_words_gets_a_view_chosen_by_the_seed(self) -> None:
+        first, again = (small_world_caption(scene("?!", seed=2**64 - 1)) for _ in range(2))
+        assert first == again
+        assert first.startswith("a ")
+        assert len({small_world_caption(scene("", seed=seed)) for seed in range(20)}) > 15
+
+
+class TestReadManners:
+    def test_a_folder_without_the_page_is_called_as_flux_is(self, tmp_path: Path) -> None:
+        assert read_manners(tmp_path) == Manners()
+
+    def test_the_shipped_folder_says_how_to_call_it(self) -> None:
+        manners = read_manners(DEFAULT_FOLDER)
+        assert manners.prompts == "small-world"
+        assert manners.guidance_by == "true_cfg_scale"
+        assert (256, 256) in manners.sizes_px
+
+    def test_an_unknown_manner_is_refused(self, tmp_path: Path) -> None:
+        (tmp_path / "starbooth.json").write_text('{"volume": 11}')
+        with pytest.raises(TypeError, match="volume"):
+            read_manners(tmp_path)
+
+
+class TestOpenPainter:
+    def test_a_folder_without_a_model_is_refused_by_name(self, tmp_path: Path) -> None:
+        with pytest.raises(FileNotFoundError, match=str(tmp_path)):
+            open_painter(tmp_path)
+
+    def test_the_shipped_files_are_safetensors_and_small(self) -> None:
+        files = [path for path in DEFAULT_FOLDER.parent.rglob("*") if path.is_file()]
+        assert not {path.suffix for path in files} - {".safetensors", ".json", ".txt"}
+        assert sum(path.stat().st_size for path in files) <= 25_000_000
+
+
+class TestPaint:
+    def test_the_same_scene_gives_the_same_picture_and_another_seed_another(self, painter: Painter) -> None:
+        first, again, other = (pixels_of(painter.paint(scene(seed=seed), go_on)[0]) for seed in (7, 7, 8))
+        assert np.array_equal(first, again)
+        assert not np.array_equal(first, other)
+
+    def test_the_largest_seed_is_fine_and_wraps_around_in_a_batch(self, painter: Painter) -> None:
+        pair = painter.paint(scene(seed=2**64 - 1, count=2), go_on)
+        alone = painter.paint(scene(seed=0), go_on)[0]
+        assert len(pair) == 2
+        assert np.abs(pixels_of(pair[1]).astype(int) - pixels_of(alone)).mean() < 1
+
+    @pytest.mark.parametrize("size", [(1024, 768), (200, 333)])
+    def test_the_picture_has_the_size_asked_for(self, painter: Painter, size: tuple[int, int]) -> None:
+        picture = painter.paint(scene(width_px=size[0], height_px=size[1]), go_on)[0]
+        assert picture.size == size
+        assert picture.mode == "RGB"
+
+    def test_every_step_is_told_and_painting_stops_between_steps(self, painter: Painter) -> None:
+        told: list[tuple[int, int]] = []
+
+        def until_third(step: int, steps: int) -> bool:
+            told.append((step, steps))
+            return step < 3
+
+        with pytest.raises(Stopped):
+            painter.paint(scene(steps=9), until_third)
+        assert told == [(1, 9), (2, 9), (3, 9)]
+
+    @pytest.mark.parametrize("prompt", ["", "🦊" * 50, "x" * 4096, "<b>&amp;</b> *_[", "ארנב"])
+    def test_any_text_gives_a_picture(self, painter: Painter, prompt: str) -> None:
+        assert painter.paint(scene(prompt), go_on)[0].size == (256, 256)
+
+
+class TestJudged:
+    def test_the_judge_is_right_about_drawn_pictures(self) -> None:
+        views = judged_views(60, seed=9)
+        shares = shares_right(open_eyes(), views, drawn(views, width_px=256, height_px=256, seed=77))
+        assert shares["thing"] >= 0.9
+        assert shares["place"] >= 0.95
+
+    def test_painted_pictures_show_what_was_asked_for(self, painter: Painter) -> None:
+        views = judged_views(20, seed=1)
+        pictures, _ = painted(painter, views, width_px=256, height_px=256, steps=10, guidance=3.5, seed=100)
+        shares = shares_right(open_eyes(), views, pictures)
+        assert shares["thing"] >= 0.5
+        assert shares["colour"] >= 0.7
+        assert shares["place"] >= 0.8
+        assert shares["position"] >= 0.8
+
+    def test_more_prompts_than_there_are_is_refused(self) -> None:
+        with pytest.raises(ValueError, match="combinations"):
+            judged_views(10_000, seed=0)
