@@ -4,9 +4,12 @@
 from starbooth.outside.telegram import lean  # noqa: F401
 
 # isort: split
+import contextlib
+
+from starbooth.base.database import Database
+from starbooth.base.embedded import database_url
 from starbooth.base.settings import Settings
 from starbooth.cli.group import stop_on_signals
-from starbooth.cli.wiring import open_booth
 from starbooth.doors.bot.run import run_bot
 from starbooth.outside.telegram.client import opened_bot
 
@@ -14,8 +17,8 @@ from starbooth.outside.telegram.client import opened_bot
 async def run_bot_process(settings: Settings) -> None:
     """Receive and answer until SIGTERM or SIGINT; updates under way are finished first."""
     stop = stop_on_signals()
-    async with (
-        open_booth(settings, connections=12) as booth,
-        opened_bot(settings.token, settings.telegram_api) as bot,
-    ):
-        await run_bot(database=booth.database, settings=settings, bot=bot, stop=stop)
+    async with contextlib.AsyncExitStack() as stack:
+        bot = await stack.enter_async_context(opened_bot(settings.token, settings.telegram_api))
+        database = Database(await database_url(settings), connections=12)
+        stack.push_async_callback(database.aclose)
+        await run_bot(database=database, settings=settings, bot=bot, stop=stop)
