@@ -6,9 +6,7 @@ import sys
 from pathlib import Path
 
 
-def starbooth(
-    *arguments: str, home: Path, timeout_s: float = 60, **settings: str
-) -> subprocess.CompletedProcess[str]:
+def starbooth(*arguments: str, home: Path, **settings: str) -> subprocess.CompletedProcess[str]:
     """Run `starbooth …` to its end in an empty folder and return what it said."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
     home.mkdir(parents=True, exist_ok=True)
@@ -18,6 +16,6 @@ def starbooth(
         cwd=home,
         capture_output=True,
         text=True,
-        timeout=timeout_s,
+        timeout=60,
         check=False,
     )

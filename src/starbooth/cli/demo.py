@@ -38,8 +38,8 @@ async def run_demo(*, prompt: str, is_once: bool, page_port: int) -> int:
     server: EmbeddedServer | None = None
     status = 0
     try:
+        parts, server = await prepare(settings)
         async with asyncio.TaskGroup() as tasks:
-            parts, server = await prepare(settings)
             if server is not None:
                 tasks.create_task(server.keep_running(stop))
             playground = Part(

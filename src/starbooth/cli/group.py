@@ -5,6 +5,7 @@ many. A child that keeps dying is started less and less often, never given up.
 """
 
 import asyncio
+import ctypes
 import os
 import signal
 import sys
@@ -17,6 +18,8 @@ _log = structlog.get_logger()
 _LONGEST_PAUSE_S = 30.0
 _STEADY_AFTER_S = 20.0
 _PATIENCE_S = 10.0
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,20 +57,23 @@ async def _keep_running(part: Part, stop: asyncio.Event) -> None:
 
 
 async def _run_once(part: Part, stop: asyncio.Event) -> int:
-    """Run the child until it ends or `stop` is set; returns its exit code."""
+    """Run the child until it ends or `stop` is set; returns its exit code. A cancel ends the child too."""
     child = await asyncio.create_subprocess_exec(
         *part.arguments,
         env={**os.environ, **part.environment},
         stdin=asyncio.subprocess.DEVNULL,
         # A group of its own: Ctrl-C on the terminal reaches us alone, and we stop the children in order.
         start_new_session=True,
+        preexec_fn=_end_with_parent if _LIBC is not None else None,
     )
     ended = asyncio.create_task(child.wait())
     stopped = asyncio.create_task(stop.wait())
-    await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
-    stopped.cancel()
-    if not ended.done():
-        await _end(child, ended)
+    try:
+        await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopped.cancel()
+        if not ended.done():
+            await _end(child, ended)
     return await ended
 
 
@@ -76,6 +82,14 @@ async def _end(child: asyncio.subprocess.Process, ended: "asyncio.Task[int]") ->
     await asyncio.wait({ended}, timeout=_PATIENCE_S)
     if not ended.done():
         _signal_group(child.pid, signal.SIGKILL)
+
+
+def _end_with_parent() -> None:
+    """Runs in the child before it becomes the command: a `kill -9` of us ends it too, rather than leave an
+    orphan that polls Telegram beside the next start. Linux only; elsewhere the next start says what is taken.
+    """
+    assert _LIBC is not None
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _signal_group(pid: int, number: signal.Signals) -> None:

@@ -22,8 +22,8 @@ async def run_up(settings: Settings) -> None:
     Raises SettingError before anything starts where a setting is missing or wrong.
     """
     stop = stop_on_signals()
+    parts, server = await prepare(settings)
     async with asyncio.TaskGroup() as tasks:
-        parts, server = await prepare(settings)
         if server is not None:
             tasks.create_task(server.keep_running(stop))
         tasks.create_task(run_group(parts, stop=stop))

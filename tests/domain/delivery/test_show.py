@@ -111,11 +111,11 @@ async def scene(database: Database, tmp_path: Path) -> Scene:
 
     async def look(tx: Tx, seen_order_id: str, language: Language) -> Look | None:
         assert (seen_order_id, language) == (order_id, Language.SPANISH)
-        return scene.look
+        return made.look
 
     showing = Showing(messenger=chat, storage=storage, look=look)
-    scene = Scene(database, order_id, chat, showing, Look(screen=WAITING, is_final=False))
-    return scene
+    made = Scene(database, order_id, chat, showing, Look(screen=WAITING, is_final=False))
+    return made
 
 
 class TestTheOrdinaryWay:

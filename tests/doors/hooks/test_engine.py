@@ -34,7 +34,7 @@ class HookOnlyEngine:
             raise EngineUnavailable("unreachable")
         if headers.get("x-test") != "genuine":
             raise HookRefused("signature")
-        payload = {"images": []}
+        payload: dict[str, Any] = {"images": []}
         return HookAnswer(request_id=body.decode(), is_ok=True, payload=payload, error=None)
 
 
