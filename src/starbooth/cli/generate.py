@@ -22,6 +22,7 @@ from starbooth.domain.orders.read import OrderView, read_order
 from starbooth.domain.stars import ledger
 from starbooth.domain.users.guests import Language, find_user, meet
 
+_PATIENCE_S = 10.0
 _OPERATOR = 0  # no person of Telegram has this id
 
 
@@ -79,16 +80,25 @@ async def _watch(booth: Booth, order_id: str) -> OrderView:
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
     with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("waiting", total=1.0)
+        loop = asyncio.get_running_loop()
+        began_at = loop.time()
         async with _news(booth, order_id) as news:
             while True:
                 async with booth.database.transaction() as tx:
                     view = await read_order(tx, order_id, slots=booth.settings.engine_slots)
                 assert view is not None
-                where = f"waiting, place {view.position}" if view.position else "painting"
+                where = _where(view, loop.time() - began_at)
                 bar.update(task, description=where, completed=view.progress)
                 if view.has_ended:
                     return view
                 await _next(news)
+
+
+def _where(view: OrderView, waited_s: float) -> str:
+    if view.position is None:
+        return "painting"
+    hint = "; is a worker running?" if waited_s > _PATIENCE_S else ""
+    return f"waiting, place {view.position}{hint}"
 
 
 @asynccontextmanager

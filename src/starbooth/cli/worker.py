@@ -19,7 +19,7 @@ from starbooth.domain.delivery.owe import SHOW
 from starbooth.domain.delivery.show import Look, Showing, find_news, show
 from starbooth.domain.generations.request import START
 from starbooth.domain.generations.run import COLLECT, Outside, collect, start_orders
-from starbooth.domain.generations.sweep import sweep
+from starbooth.domain.generations.sweep import end_overdue, sweep
 from starbooth.domain.orders.read import read_order
 from starbooth.domain.users.guests import Language
 from starbooth.doors.bot.inbox import forget_old_updates
@@ -29,6 +29,7 @@ from starbooth.outside.engine.client import result_from_payload
 from starbooth.outside.telegram.client import opened_bot
 
 _JOBS_AT_ONCE = 32
+_NEWS_AT_ONCE = 10  # per second; Telegram takes about thirty calls, and most of them are for pictures
 _KEEP_JOB_LOG_HOURS = 24
 
 
@@ -92,8 +93,11 @@ def _timers(booth: Booth, outside: Outside, showing: Showing, stop: asyncio.Even
     async def sweep_orders() -> None:
         await sweep(booth.database, outside)
 
+    async def sweep_overdue() -> None:
+        await end_overdue(booth.database, outside)
+
     async def sweep_deliveries() -> None:
-        owed = await find_news(booth.database, limit=50)
+        owed = await find_news(booth.database, news_limit=_NEWS_AT_ONCE, limit=50)
         await asyncio.gather(*(show(booth.database, showing, order_id) for order_id in owed))
 
     async def tidy() -> None:
@@ -103,6 +107,7 @@ def _timers(booth: Booth, outside: Outside, showing: Showing, stop: asyncio.Even
 
     return [
         jobs.every(1.0, sweep_orders, stop=stop),
+        jobs.every(1.0, sweep_overdue, stop=stop),
         jobs.every(1.0, sweep_deliveries, stop=stop),
         jobs.every(3600.0, tidy, stop=stop),
     ]

@@ -149,10 +149,10 @@ class TestTheOrdinaryWay:
 
     async def test_an_active_order_is_looked_at_again_after_a_while(self, scene: Scene) -> None:
         await scene.show()
-        assert await find_news(scene.database, limit=10) == []
+        assert await find_news(scene.database, news_limit=10, limit=10) == []
         async with scene.database.transaction() as tx:
             await tx.execute(text("UPDATE starbooth.deliveries SET due_at = now() - interval '10 seconds'"))
-        assert await find_news(scene.database, limit=10) == [scene.order_id]
+        assert await find_news(scene.database, news_limit=10, limit=10) == [scene.order_id]
 
 
 class TestBadLuck:

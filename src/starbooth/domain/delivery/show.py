@@ -81,10 +81,10 @@ async def show(database: Database, showing: Showing, order_id: str) -> None:
             return
 
 
-async def find_news(database: Database, *, limit: int) -> list[str]:
+async def find_news(database: Database, *, news_limit: int, limit: int) -> list[str]:
     """The orders whose message is due: those with news, and active ones not looked at for a while."""
     async with database.transaction() as tx:
-        await owe.owe_news(tx, not_sooner_than=timedelta(seconds=3), limit=limit)
+        await owe.owe_news(tx, not_sooner_than=timedelta(seconds=3), limit=news_limit)
         return await owe.find_owed(tx, limit=limit)
 
 

@@ -19,15 +19,18 @@ _AT_ONCE = 20
 
 
 async def sweep(database: Database, outside: Outside) -> None:
-    """End what is overdue, look at what is due, start what may start. Repeat: harmless."""
-    await _end_overdue(database, outside)
+    """Look at what is due and start what may start. Takes as long as the engine does. Repeat: harmless."""
     async with database.transaction() as tx:
         due = await run.find_due(tx, limit=_AT_ONCE)
     await asyncio.gather(*(check_order(database, outside, order_id) for order_id in due))
     await start_orders(database, outside)
 
 
-async def _end_overdue(database: Database, outside: Outside) -> None:
+async def end_overdue(database: Database, outside: Outside) -> None:
+    """End orders past their deadline. A timer of its own, so that a slow engine cannot delay a refund.
+
+    Repeat: harmless; an order ends once.
+    """
     async with database.transaction() as tx:
         overdue = await end.find_overdue(tx, limit=_AT_ONCE)
     for order_id in overdue:
