@@ -1,6 +1,7 @@
 """A playground to talk in, and a bot that answers there: real PostgreSQL, real aiogram, no engine."""
 
 import asyncio
+import io
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 from aiogram import Bot
+from PIL import Image
 
 from starbooth.base.database import Database
 from starbooth.base.settings import Settings, read_settings
@@ -97,3 +99,11 @@ async def make_guest(playground: str) -> AsyncIterator[MakeGuest]:
 def worker(database: Database, bot: Bot, tmp_path: Path) -> Worker:
     """Plays the worker, step by step."""
     return Worker(database, bot, tmp_path)
+
+
+@pytest.fixture
+def jpeg() -> bytes:
+    """A small photo."""
+    photo = io.BytesIO()
+    Image.new("RGB", (64, 48), "tomato").save(photo, "JPEG")
+    return photo.getvalue()

@@ -70,10 +70,11 @@ class Worker:
 
     async def wait_for_order(self, *, count: int = 1) -> str:
         """Wait until there are so many orders and return the newest one's id. Raises: TimeoutError."""
-        async with asyncio.timeout(10):
-            while len(found := await self.orders()) < count:
-                await asyncio.sleep(0.02)
-        return found[-1].order_id
+        for _ in range(500):
+            if len(found := await self.orders()) >= count:
+                return found[-1].order_id
+            await asyncio.sleep(0.02)
+        raise TimeoutError
 
     async def orders(self) -> list[OrderView]:
         """Every order there is, oldest first."""
@@ -87,4 +88,6 @@ class Worker:
 
 async def _look(tx: Tx, order_id: str, language: Language) -> Look | None:
     view = await read_order(tx, order_id, slots=SLOTS)
-    return view and Look(screen=render_order(view, language), is_final=view.has_ended)
+    if view is None:
+        return None
+    return Look(screen=render_order(view, language), is_final=view.has_ended)

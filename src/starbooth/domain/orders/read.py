@@ -122,7 +122,7 @@ async def newest_picture(tx: Tx, *, user_id: str) -> tuple[str, int] | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Earlier:
-    """A guest's orders whose request keys begin alike. `youngest`: the age of the last one, None without any."""
+    """A guest's orders whose request keys begin alike. `youngest`: the last one's age, None without any."""
 
     count: int
     has_this_key: bool
@@ -139,7 +139,8 @@ async def read_earlier(tx: Tx, *, user_id: str, request_key: str, key_prefix: st
     row = (
         await tx.execute(
             text("""
-                SELECT count(*) AS count, coalesce(bool_or(request_key = :request_key), false) AS has_this_key,
+                SELECT count(*) AS count,
+                    coalesce(bool_or(request_key = :request_key), false) AS has_this_key,
                     coalesce(bool_or(state IN ('held', 'running')), false) AS is_any_active,
                     now() - max(created_at) AS youngest
                 FROM starbooth.orders WHERE user_id = :user_id AND starts_with(request_key, :key_prefix)

@@ -31,7 +31,6 @@ _LONGEST_DELAY = timedelta(seconds=150)
 _RENEW_EVERY_S = 2.5
 _LOOK_EVERY_S = 1.0
 _LISTEN_ANEW_S = 60.0
-_LAST_WORDS_S = 15.0
 
 
 async def run_inbox(
@@ -42,11 +41,13 @@ async def run_inbox(
     stop: asyncio.Event,
     wake: asyncio.Event,
     chats_at_once: int = 20,
+    last_words_s: float = 15.0,
 ) -> None:
     """Handle waiting updates until `stop` is set, then let those under way end and give back the rest.
 
     handle: raises Unavailable to be called again later, within limits; any other exception is a bug.
     give_up: called once an update has failed for good; what it raises is logged and changes nothing.
+    last_words_s: how long handlers under way have to end after `stop`.
     wake: set it when updates were kept; they are found within a second without it.
     """
     desk = _Desk(database, handle, give_up, wake, chats_at_once)
@@ -61,7 +62,7 @@ async def run_inbox(
                 wake.clear()
                 await desk.turn_over()
                 await _wait(wake, seconds=_LOOK_EVERY_S)
-            await desk.close()
+            await desk.close(last_words_s)
         finally:
             desk.cancel()
             for task in companions:
@@ -151,10 +152,10 @@ class _Desk:
             except Unavailable as error:
                 _log.warning("inbox.unavailable", reason=error.reason)
 
-    async def close(self) -> None:
-        """Let handlers end, within limits, and give back what did not."""
+    async def close(self, last_words_s: float) -> None:
+        """Let handlers end, within this time, and give back what did not."""
         if self._in_hand:
-            await asyncio.wait(self._in_hand.values(), timeout=_LAST_WORDS_S)
+            await asyncio.wait(self._in_hand.values(), timeout=last_words_s)
         left = list(self._in_hand)
         self.cancel()
         try:
