@@ -44,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(f"DARKROOM_KEY must have at least {SHORTEST_KEY} ASCII characters")
     if given.painter == "flux" and not given.weights.is_dir():
         return _refuse(f"--weights: there is no folder {given.weights}")
+    if given.public_url is not None and not given.public_url.startswith(("http://", "https://")):
+        return _refuse("--public-url must begin with http:// or https://")
     try:
         listener = _listen(given.host, given.port)
     except OSError as error:
@@ -73,7 +75,7 @@ def _serve(given: argparse.Namespace, key: str, listener: socket.socket) -> int:
 
     try:
         app = build_app(settings, on_crash=crash)
-    except FolderTaken as error:
+    except (FolderTaken, OSError) as error:
         return _refuse(f"--folder: {error}")
     config = uvicorn.Config(
         app,
@@ -84,9 +86,8 @@ def _serve(given: argparse.Namespace, key: str, listener: socket.socket) -> int:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=GRACE_S,
     )
-    server = Server(
-        config, greeting=f"darkroom ready on {public_url} (painter {given.painter}, folder {given.folder})"
-    )
+    about = f"painter {given.painter}, folder {given.folder}"
+    server = Server(config, greeting=f"darkroom ready on {_address(listener)} ({about})")
     server.run(sockets=[listener])
     return 1 if crashes else 0
 
