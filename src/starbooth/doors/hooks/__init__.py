@@ -1,1 +1,1 @@
-"""Answers from the engine, and the files that other programs fetch by signed links. Imports no bot library."""
+"""Answers from the engine. Imports no bot library."""
