@@ -33,7 +33,7 @@ pytestmark = pytest.mark.skipif(reason_to_skip() is not None, reason=str(reason_
 def seen(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """What every call of the client gave, and the darkroom, still up to serve its files."""
     darkroom = Darkroom(
-        tmp_path_factory.mktemp("javascript"), ("--painter", "instant", "--instant-seconds", "0.4")
+        tmp_path_factory.mktemp("javascript"), ("--painter", "instant", "--instant-seconds", "0.8")
     )
     darkroom.start()
     node = subprocess.run(

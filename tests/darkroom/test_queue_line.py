@@ -1,7 +1,7 @@
 """The waiting line."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from starbooth.darkroom.line import Line, Priority
@@ -56,6 +56,7 @@ class TestPosition:
         with pytest.raises(KeyError):
             line.leave(1, NORMAL)
 
+    @settings(deadline=None)
     @given(st.lists(st.tuples(st.sampled_from(["join", "leave", "next"]), st.sampled_from(list(Priority)))))
     def test_it_agrees_with_a_plain_list_after_any_history(self, history: list[tuple[str, Priority]]) -> None:
         line, plain = Line(), list[tuple[Priority, int]]()

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from starbooth.darkroom.schemas import (
@@ -173,11 +173,13 @@ class TestRanges:
         with pytest.raises(InvalidInput):
             parse_arguments(DEV, f'{{"prompt": "x", "guidance_scale": {number}}}'.encode())
 
+    @settings(deadline=None)
     @given(st.binary(max_size=200))
     def test_no_bytes_at_all_lead_to_anything_but_arguments_or_a_refusal(self, body: bytes) -> None:
         with suppress(InvalidInput):
             assert isinstance(parse_arguments(DEV, body)["prompt"], str)
 
+    @settings(deadline=None)
     @given(st.text(max_size=50))
     def test_any_text_is_a_prompt_and_comes_through_unchanged(self, prompt: str) -> None:
         assert parse(prompt=prompt)["prompt"] == prompt

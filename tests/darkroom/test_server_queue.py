@@ -23,6 +23,14 @@ async def slow(make_darkroom: MakeDarkroom) -> AsyncIterator[httpx.AsyncClient]:
         yield http
 
 
+@pytest.fixture
+async def busy(make_darkroom: MakeDarkroom) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a darkroom of this test's own that has begun a picture and is far from its end."""
+    async with make_darkroom("--instant-seconds", "300").client() as http:
+        await running(http, await submit(http))
+        yield http
+
+
 async def running(http: httpx.AsyncClient, request_id: str) -> None:
     """Wait until it is being painted."""
     for _ in range(1000):
@@ -253,16 +261,15 @@ class TestRun:
 
 
 class TestCancel:
-    async def test_a_waiting_request_is_taken_out(self, slow: httpx.AsyncClient) -> None:
-        first, second, third = [await submit(slow) for _ in range(3)]
-        await running(slow, first)
-        answer = await slow.put(f"{REQUESTS}/{second}/cancel")
+    async def test_a_waiting_request_is_taken_out(self, busy: httpx.AsyncClient) -> None:
+        second, third = await submit(busy), await submit(busy)
+        answer = await busy.put(f"{REQUESTS}/{second}/cancel")
         assert (answer.status_code, answer.json()) == (200, {"status": "OK"})
-        moved_up = await slow.get(f"{REQUESTS}/{third}/status")
+        moved_up = await busy.get(f"{REQUESTS}/{third}/status")
         assert moved_up.json()["queue_position"] == 0
-        status = await finished(slow, second)
+        status = await finished(busy, second)
         assert (status["status"], status["error_type"]) == ("COMPLETED", "client_cancelled")
-        result = await slow.get(f"{REQUESTS}/{second}")
+        result = await busy.get(f"{REQUESTS}/{second}")
         assert result.status_code == 499
         assert result.json() == {"detail": "Request cancelled by the client."}
 
@@ -316,24 +323,21 @@ class TestRequestKey:
 
 class TestLine:
     async def test_low_priority_waits_for_normal_and_positions_are_right(
-        self, slow: httpx.AsyncClient
+        self, busy: httpx.AsyncClient
     ) -> None:
-        first = await submit(slow)
-        await running(slow, first)
-        low = await submit(slow, headers={"X-Fal-Queue-Priority": "low"})
-        normal = [await submit(slow) for _ in range(3)]
+        low = await submit(busy, headers={"X-Fal-Queue-Priority": "low"})
+        normal = [await submit(busy) for _ in range(3)]
         positions = [
-            (await slow.get(f"{REQUESTS}/{request_id}/status")).json()["queue_position"]
+            (await busy.get(f"{REQUESTS}/{request_id}/status")).json()["queue_position"]
             for request_id in (*normal, low)
         ]
         assert positions == [0, 1, 2, 3]
 
-    async def test_a_request_that_does_not_start_in_time_ends_with_504(self, slow: httpx.AsyncClient) -> None:
-        await submit(slow)
-        request_id = await submit(slow, headers={"X-Fal-Request-Timeout": "0.2"})
-        status = await finished(slow, request_id)
+    async def test_a_request_that_does_not_start_in_time_ends_with_504(self, busy: httpx.AsyncClient) -> None:
+        request_id = await submit(busy, headers={"X-Fal-Request-Timeout": "0.2"})
+        status = await finished(busy, request_id)
         assert status["error_type"] == "request_timeout"
-        result = await slow.get(f"{REQUESTS}/{request_id}")
+        result = await busy.get(f"{REQUESTS}/{request_id}")
         assert result.status_code == 504
         assert result.json() == {"detail": "Request timed out", "error_type": "request_timeout"}
         assert result.headers["X-Fal-Request-Timeout-Type"] == "user"
@@ -345,10 +349,9 @@ class TestLine:
         request_id = await submit(slow, headers={"X-Fal-Request-Timeout": "0.5"})
         assert "error" not in await finished(slow, request_id)
 
-    async def test_a_caller_may_refuse_a_long_line(self, slow: httpx.AsyncClient) -> None:
-        await running(slow, await submit(slow))
-        await submit(slow)
-        answer = await slow.post("/fal-ai/flux/dev", json=flux(), params={"fal_max_queue_length": "1"})
+    async def test_a_caller_may_refuse_a_long_line(self, busy: httpx.AsyncClient) -> None:
+        await submit(busy)
+        answer = await busy.post("/fal-ai/flux/dev", json=flux(), params={"fal_max_queue_length": "1"})
         assert answer.status_code == 429
         assert "full" in answer.json()["detail"]
 

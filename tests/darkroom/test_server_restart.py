@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.darkroom.conftest import MakeDarkroom
@@ -14,6 +15,7 @@ from tests.darkroom.serving import KEY, Listener, fetch, finished, submit, until
 from tests.darkroom.test_server_webhooks import submit_with
 
 
+@pytest.mark.slow
 class TestKill:
     async def test_after_many_kills_every_request_has_ended_once(
         self, make_darkroom: MakeDarkroom, listener: Listener
@@ -43,6 +45,36 @@ class TestKill:
             told.setdefault(json.loads(delivery.body)["request_id"], set()).add(delivery.body)
         assert {len(bodies) for bodies in told.values()} == {1}
         assert set(told) == set(ids)
+
+    async def test_submits_repeated_by_key_through_kills_buy_each_picture_once(
+        self, make_darkroom: MakeDarkroom
+    ) -> None:
+        darkroom = make_darkroom("--instant-seconds", "0.02")
+
+        async def insist(http: httpx.AsyncClient, number: int) -> str:
+            headers = {"X-Starbooth-Request-Key": f"order {number}"}
+            for _ in range(500):
+                try:
+                    return await submit(http, headers=headers, prompt=f"boat {number}")
+                except httpx.TransportError:
+                    await asyncio.sleep(0.05)
+            raise AssertionError(f"order {number} was never accepted")
+
+        async def in_turn(http: httpx.AsyncClient, first: int) -> list[str]:
+            return [await insist(http, number) for number in range(first, first + 60)]
+
+        async with darkroom.client() as http:
+            submitting = [asyncio.create_task(in_turn(http, first)) for first in (0, 60, 120, 180)]
+            for _ in range(4):
+                await asyncio.sleep(0.15)
+                darkroom.kill()
+                darkroom.start()
+            ids = [each for batch in await asyncio.gather(*submitting) for each in batch]
+            assert len(set(ids)) == 240
+            for request_id in ids:
+                assert "error" not in await finished(http, request_id)
+            stats = (await http.get("/darkroom/stats")).json()
+        assert (stats["accepted"], stats["runs"]) == (240, 240)
 
     async def test_a_repeat_by_key_after_a_kill_finds_the_first_request(
         self, make_darkroom: MakeDarkroom

@@ -44,6 +44,7 @@ class QueueApi:
 
     queue: JobQueue
     public_url: str
+    ping_s: float = PING_S
 
     async def submit(self, request: Request, endpoint: str) -> Response:
         """Accept a request; 200 means that it is on the disk."""
@@ -145,7 +146,7 @@ class QueueApi:
                 logs_sent = len(live.logs) if live.is_running else 0
                 last_seen, last_sent_at = seen, time.monotonic()
                 yield self._event(job, body)
-            elif time.monotonic() - last_sent_at >= PING_S:
+            elif time.monotonic() - last_sent_at >= self.ping_s:
                 last_sent_at = time.monotonic()
                 yield ": ping\n\n"
             await _is_set_within(change, LOOK_S)

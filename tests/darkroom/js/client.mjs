@@ -56,6 +56,7 @@ seen.result = { ...(await fal.queue.result(id, { requestId })), expected: reques
 const first = await fal.queue.submit(id, { input });
 const second = await fal.queue.submit(id, { input });
 await fal.queue.cancel(id, { requestId: second.request_id });
+await fal.queue.subscribeToStatus(id, { requestId: second.request_id, pollInterval: 50 });
 seen.cancelled = await refusal(fal.queue.result(id, { requestId: second.request_id }));
 await fal.queue.subscribeToStatus(id, { requestId: first.request_id, pollInterval: 50 });
 
