@@ -1,0 +1,149 @@
+"""An engine in memory that does what a test tells it to, by the same contract as the real ones."""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from starbooth.outside.engine.contract import (
+    Engine,
+    EnginePicture,
+    EngineRefused,
+    EngineResult,
+    EngineUnavailable,
+    Finished,
+    HookAnswer,
+    HookRefused,
+    PaintOrder,
+    Ticket,
+    TicketLost,
+    Waiting,
+    Working,
+)
+from tests.make.pictures import make_picture
+
+
+@dataclass(frozen=True, kw_only=True)
+class Purchase:
+    """What was bought: the engine works on it whether or not the buyer learnt the request id."""
+
+    request_id: str
+    endpoint: str
+    order: PaintOrder
+    request_key: str
+    webhook_url: str | None
+
+
+@dataclass
+class MemoryEngine:
+    """`next_submits`, `next_statuses` and so on: what the next calls of each kind raise, one each."""
+
+    name: str = "memory"
+    is_deduplicating: bool = True
+    purchases: list[Purchase] = field(default_factory=list)
+    cancelled: list[str] = field(default_factory=list)
+    next_submits: deque[Exception] = field(default_factory=deque)
+    next_statuses: deque[Exception] = field(default_factory=deque)
+    next_results: deque[Exception] = field(default_factory=deque)
+    next_fetches: deque[Exception] = field(default_factory=deque)
+    submit_calls: int = 0
+    _states: dict[str, Waiting | Working | Finished | Exception] = field(default_factory=dict)
+    _results: dict[str, EngineResult | Exception] = field(default_factory=dict)
+    _files: dict[str, bytes] = field(default_factory=dict)
+
+    async def submit(
+        self, endpoint: str, order: PaintOrder, *, request_key: str, webhook_url: str | None
+    ) -> Ticket:
+        self.submit_calls += 1
+        trouble = self.next_submits.popleft() if self.next_submits else None
+        if isinstance(trouble, EngineUnavailable) and trouble.may_have_bought:
+            self._buy(endpoint, order, request_key, webhook_url)
+        if trouble is not None:
+            raise trouble
+        bought = self._buy(endpoint, order, request_key, webhook_url)
+        return Ticket(engine=self.name, endpoint=endpoint, request_id=bought.request_id)
+
+    def _buy(self, endpoint: str, order: PaintOrder, request_key: str, webhook_url: str | None) -> Purchase:
+        for earlier in self.purchases:
+            if self.is_deduplicating and earlier.request_key == request_key:
+                return earlier
+        bought = Purchase(
+            request_id=f"request-{len(self.purchases)}",
+            endpoint=endpoint,
+            order=order,
+            request_key=request_key,
+            webhook_url=webhook_url,
+        )
+        self.purchases.append(bought)
+        self._states[bought.request_id] = Waiting(position=0)
+        return bought
+
+    async def status(self, ticket: Ticket, *, with_progress: bool = True) -> Waiting | Working | Finished:
+        if self.next_statuses:
+            raise self.next_statuses.popleft()
+        state = self._states.get(ticket.request_id, TicketLost())
+        if isinstance(state, Exception):
+            raise state
+        return state
+
+    async def result(self, ticket: Ticket) -> EngineResult:
+        if self.next_results:
+            raise self.next_results.popleft()
+        result = self._results.get(ticket.request_id, EngineUnavailable("not_finished"))
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    async def cancel(self, ticket: Ticket) -> None:
+        self.cancelled.append(ticket.request_id)
+
+    async def fetch(self, url: str, *, limit_bytes: int) -> bytes:
+        if self.next_fetches:
+            raise self.next_fetches.popleft()
+        if len(self._files[url]) > limit_bytes:
+            raise EngineRefused("too_large")
+        return self._files[url]
+
+    async def check_hook(self, headers: Mapping[str, str], body: bytes, *, now: datetime) -> HookAnswer:
+        raise HookRefused("this engine sends no webhooks")
+
+    async def health(self) -> str:
+        return "in memory"
+
+    async def aclose(self) -> None:
+        return
+
+    def work(self, number: int, progress: float | None) -> None:
+        """Have purchase `number` on the device."""
+        self._states[self.purchases[number].request_id] = Working(progress=progress)
+
+    def finish(self, number: int, body: bytes | None = None, *, is_withheld: bool = False) -> EngineResult:
+        """End purchase `number` well, with this picture or one of its own."""
+        request_id = self.purchases[number].request_id
+        url = f"https://engine.invalid/{request_id}.png"
+        self._files[url] = make_picture() if body is None else body
+        picture = EnginePicture(
+            url=url, width_px=16, height_px=16, content_type="image/png", is_withheld=is_withheld
+        )
+        return self.finish_with(number, (picture,))
+
+    def finish_with(self, number: int, pictures: tuple[EnginePicture, ...]) -> EngineResult:
+        """End purchase `number` well, with whatever pictures, also none."""
+        request_id = self.purchases[number].request_id
+        result = EngineResult(pictures=pictures, seed=None, billable_units=1.0, inference_s=0.5)
+        self._states[request_id], self._results[request_id] = Finished(), result
+        return result
+
+    def refuse(self, number: int, refusal: EngineRefused) -> None:
+        """End purchase `number` badly."""
+        request_id = self.purchases[number].request_id
+        self._states[request_id], self._results[request_id] = Finished(), refusal
+
+    def forget(self, number: int) -> None:
+        """Lose purchase `number`, as an engine does that lost its queue."""
+        del self._states[self.purchases[number].request_id]
+
+
+def as_engine(engine: MemoryEngine) -> Engine:
+    """The type checker's proof that it keeps the contract."""
+    return engine

@@ -1,0 +1,117 @@
+"""Orders for pictures, and time that passes at a test's word."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import count
+from typing import Any
+
+from sqlalchemy import text
+
+from starbooth.base.database import Database
+from starbooth.domain.generations.request import Limits, PictureRequest, Recipient, request_pictures
+from starbooth.domain.generations.run import Outside
+from starbooth.domain.orders.place import PlacedOrder, Source
+from tests.make.engine import MemoryEngine
+from tests.make.storage import MemoryStorage
+
+DEFAULT_PRICE = 3
+_KEYS = count(1)
+
+
+async def place_pictures(
+    database: Database,
+    user_id: str,
+    *,
+    pictures: int = 1,
+    prompt: str = "a red boat",
+    seed: int | None = 7,
+    request_key: str | None = None,
+    active_orders: int = 10,
+    deadline: timedelta = timedelta(minutes=15),
+    recipient: Recipient | None = None,
+) -> PlacedOrder:
+    """An order by this guest, in a transaction of its own."""
+    ask = PictureRequest(
+        request_key=request_key or f"made:{next(_KEYS)}",
+        user_id=user_id,
+        source=Source.COMMAND,
+        prompt=prompt,
+        count=pictures,
+        seed=seed,
+    )
+    limits = Limits(active_orders=active_orders, deadline=deadline)
+    async with database.transaction() as tx:
+        return await request_pictures(tx, ask, limits=limits, recipient=recipient)
+
+
+def make_outside(
+    engine: MemoryEngine | None = None, storage: MemoryStorage | None = None, *, slots: int = 4
+) -> Outside:
+    """An outside in memory."""
+    return Outside(
+        engine=engine or MemoryEngine(),
+        storage=storage or MemoryStorage(),
+        hook_url=lambda order_id, number: f"https://booth.invalid/hooks/{order_id}/{number}",
+        file_url=lambda key: f"https://booth.invalid/files/{key}",
+        slots=slots,
+    )
+
+
+async def let_pass(database: Database, seconds: float) -> None:
+    """Everything that is written down with a time happened, or falls due, so much earlier."""
+    shifts = {
+        "orders": ("created_at", "started_at", "ended_at", "deadline_at", "check_at"),
+        "tickets": ("sent_at",),
+        "deliveries": ("due_at", "busy_until", "created_at"),
+    }
+    async with database.transaction() as tx:
+        for table, columns in shifts.items():
+            moved = ", ".join(f"{column} = {column} - CAST(:by AS interval)" for column in columns)
+            await tx.execute(
+                text(f"UPDATE starbooth.{table} SET {moved}"), {"by": timedelta(seconds=seconds)}
+            )
+
+
+@dataclass(frozen=True)
+class OrderRow:
+    """An order as the tables tell it."""
+
+    state: str
+    price_stars: int
+    spent_stars: int | None
+    attempt: int
+    progress: float
+    error_code: str | None
+    tickets: tuple[tuple[str, str | None], ...]
+
+
+async def read_order_row(database: Database, order_id: str) -> OrderRow:
+    """The order with its tickets' states and error codes."""
+    async with database.transaction() as tx:
+        order = (
+            await tx.execute(
+                text(
+                    "SELECT state, price_stars, spent_stars, attempt, progress, error_code"
+                    " FROM starbooth.orders WHERE id = :id"
+                ),
+                {"id": order_id},
+            )
+        ).one()
+        tickets = await tx.execute(
+            text("SELECT state, error_code FROM starbooth.tickets WHERE order_id = :id ORDER BY number"),
+            {"id": order_id},
+        )
+        return OrderRow(**order._mapping, tickets=tuple((row[0], row[1]) for row in tickets))
+
+
+async def read_pictures(database: Database, order_id: str) -> list[dict[str, Any]]:
+    """The order's rows in `Generation`, in the order of its tickets."""
+    async with database.transaction() as tx:
+        rows = await tx.execute(
+            text(
+                "SELECT * FROM public.\"Generation\" WHERE metadata ->> 'orderId' = :id"
+                " ORDER BY (metadata ->> 'number')::integer"
+            ),
+            {"id": order_id},
+        )
+        return [dict(row._mapping) for row in rows]
