@@ -9,30 +9,13 @@ from sqlalchemy import text
 from starbooth.base.database import Database
 from starbooth.domain.stars.ledger import grant
 from starbooth.domain.users.guests import find_user
+from tests.doors.bot.chat import answer_to, balance_of, start
 from tests.doors.bot.conftest import MakeGuest
 from tests.doors.bot.worker import Worker
 from tests.make.audits import assert_accounts_are_true
-from tests.playground.guest import Guest, Message
+from tests.playground.guest import Guest
 
 pytestmark = pytest.mark.usefixtures("at_work")
-
-
-async def answer_to(guest: Guest, asked: Message, wanted: str) -> Message:
-    return await guest.wait_for(lambda message: wanted in message.text, after=asked)
-
-
-async def start(guest: Guest) -> Message:
-    await guest.say("/start")
-    return await guest.wait_for(lambda message: bool(message.text))
-
-
-async def balance_of(database: Database, guest: Guest) -> int:
-    async with database.transaction() as tx:
-        found = await tx.scalar(
-            text('SELECT "stars" FROM public."User" WHERE "telegramId" = :id'), {"id": str(guest.user_id)}
-        )
-    assert found is not None
-    return int(found)
 
 
 class TestPrompts:

@@ -1,5 +1,6 @@
 """Updates as Telegram sends them."""
 
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -17,6 +18,14 @@ def message_update(
         **fields,
     }
     return {"update_id": update_id, "message": message}
+
+
+def thing_update(update_id: int, *, chat_id: int = 7, things: Mapping[str, Any]) -> dict[str, Any]:
+    """A message without text; `things` are its fields."""
+    update = message_update(update_id, chat_id=chat_id)
+    del update["message"]["text"]
+    update["message"].update(things)
+    return update
 
 
 def press_update(

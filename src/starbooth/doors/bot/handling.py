@@ -28,7 +28,7 @@ Handle = Callable[[Update], Awaitable[None]]
 MOST_TRIES = 10
 _MOST_TRIES_OF_A_BUG = 3
 _LONGEST_DELAY = timedelta(seconds=150)
-_RENEW_EVERY_S = 2.5
+_RENEW_EVERY_S = 2.0
 _LOOK_EVERY_S = 1.0
 _LISTEN_ANEW_S = 60.0
 

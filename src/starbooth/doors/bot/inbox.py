@@ -18,7 +18,7 @@ from sqlalchemy import text
 from starbooth.base.database import Tx
 
 CHANNEL = "starbooth_inbox"
-LEASE = timedelta(seconds=8)
+LEASE = timedelta(seconds=7)
 # Telegram offers an update again for 24 hours; what tells that it is a repeat is kept for twice as long.
 KEEP = timedelta(hours=48)
 

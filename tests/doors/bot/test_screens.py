@@ -1,0 +1,314 @@
+"""Screens: what each state of an order and each answer shows, within Telegram's limits whatever the words."""
+
+import html
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markupsafe import Markup
+
+from starbooth.base.errors import Refusal
+from starbooth.domain.delivery.screen import Screen
+from starbooth.domain.generations.errors import CountRefused, PromptEmpty, PromptTooLong
+from starbooth.domain.orders.end import OrderState
+from starbooth.domain.orders.errors import NoSuchOrder, RequestKeyReused, TooLateToCancel, TooManyOrders
+from starbooth.domain.orders.read import OrderView
+from starbooth.domain.stars.errors import AmountRefused, NotEnoughStars, TooManyStars
+from starbooth.domain.stars.history import Account, Entry
+from starbooth.domain.stars.tables import TransactionStatus, TransactionType
+from starbooth.domain.users.guests import Language
+from starbooth.doors.bot import answers
+from starbooth.doors.bot.actions import VARIATIONS, Action, Verb, parse_action, vary
+from starbooth.doors.bot.pieces import bar, length_utf16, shorten, wait
+from starbooth.doors.bot.screens import render_order
+from starbooth.doors.bot.words import words_for
+from tests.doors.bot.test_words import Tags
+
+ORDER = "c" + "a" * 24
+LANGUAGES = list(Language)
+ENGLISH = words_for(Language.ENGLISH)
+
+
+def view(**changes: object) -> OrderView:
+    usual = OrderView(
+        order_id=ORDER,
+        user_id="u",
+        state=OrderState.HELD,
+        prompt="a red boat",
+        price_stars=3,
+        spent_stars=None,
+        parts=1,
+        progress=0.0,
+        position=1,
+        wait=None,
+        error_code=None,
+        seeds=(2**63 - 1,),
+        file_keys=(),
+    )
+    return replace(usual, **changes)  # type: ignore[arg-type]  # names are checked by `replace` itself
+
+
+def done(**changes: object) -> OrderView:
+    usual: dict[str, object] = {
+        "state": OrderState.DONE,
+        "spent_stars": 3,
+        "progress": 1.0,
+        "position": None,
+        "file_keys": ("pictures/1/0.png",),
+    }
+    return view(**{**usual, **changes})
+
+
+def text_of(screen: Screen) -> str:
+    return str(Markup(screen.html.replace("\n", " / ")).striptags())
+
+
+def english(order: OrderView) -> str:
+    return text_of(render_order(order, Language.ENGLISH))
+
+
+def shown_length(screen: Screen) -> int:
+    """Length after entities, as Telegram counts."""
+    bare = screen.html
+    for tag in ("b", "i", "code", "blockquote"):
+        bare = bare.replace(f"<{tag}>", "").replace(f"</{tag}>", "")
+    return length_utf16(html.unescape(bare))
+
+
+class TestStates:
+    def test_waiting_tells_the_place_and_the_wait(self) -> None:
+        order = view(position=3, wait=timedelta(seconds=38))
+        assert english(order) == "⏳ In the queue, place 3. Ready in about 40 s. / a red boat"
+
+    def test_the_first_in_the_queue_is_next(self) -> None:
+        assert english(view()) == "⏳ You are next. / a red boat"
+
+    def test_waiting_can_be_cancelled_and_nothing_else_can(self) -> None:
+        assert [button.action for row in render_order(view(), Language.ENGLISH).rows for button in row] == [
+            f"cancel:{ORDER}"
+        ]
+        for state in (OrderState.RUNNING, OrderState.CANCELLED):
+            order = view(state=state, position=None, spent_stars=None if state is OrderState.RUNNING else 0)
+            assert render_order(order, Language.ENGLISH).rows == ()
+
+    def test_painting_tells_how_far_it_is(self) -> None:
+        order = view(state=OrderState.RUNNING, position=None, progress=0.45, wait=timedelta(seconds=4))
+        assert english(order) == "🎨 Painting ▰▰▰▰▱▱▱▱▱▱ 45% / Ready in a few seconds. / a red boat"
+
+    def test_a_picture_tells_its_price_and_seed(self) -> None:
+        screen = render_order(done(), Language.ENGLISH)
+        assert screen.file_key == "pictures/1/0.png"
+        assert text_of(screen) == "a red boat / 3 stars · seed 9223372036854775807"
+        assert [[button.label for button in row] for row in screen.rows] == [
+            ["Again · 3 ⭐"],
+            ["Another like it · 3 ⭐"],
+        ]
+
+    def test_missing_pictures_are_told_with_what_came_back(self) -> None:
+        order = done(parts=4, price_stars=12, spent_stars=9, file_keys=("a", "b", "c"), error_code="deadline")
+        said = english(order)
+        assert said.startswith("a red boat / 9 stars")
+        assert said.endswith("1 picture did not come out; 3 stars came back to you.")
+        assert render_order(order, Language.ENGLISH).rows[0][0].label == "Again · 3 ⭐"
+
+    def test_cancelled_tells_that_the_stars_are_back(self) -> None:
+        order = view(state=OrderState.CANCELLED, position=None, spent_stars=0)
+        assert english(order) == "Cancelled. All 3 stars are back with you. / a red boat"
+
+    def test_one_star_is_not_all_stars(self) -> None:
+        order = view(state=OrderState.CANCELLED, position=None, spent_stars=0, price_stars=1)
+        assert "Your 1 star is back." in english(order)
+
+    def test_a_free_order_gives_nothing_back(self) -> None:
+        order = view(state=OrderState.CANCELLED, position=None, spent_stars=0, price_stars=0)
+        assert "Nothing was charged." in english(order)
+
+
+class TestFailures:
+    @pytest.mark.parametrize(
+        ("code", "reason"),
+        [
+            ("content_policy_violation", "The painter's rules do not allow it."),
+            ("deadline", "It took longer than we let anybody wait."),
+            ("broken_picture", "The painter handed over something that is no picture."),
+            ("no_picture", "The painter handed over something that is no picture."),
+            ("invalid_input", "The painter could not make sense of the request."),
+            ("cancelled", "The painter put it aside before it was finished."),
+            ("engine_unavailable", "The painter is having trouble at the moment."),
+            ("ticket_lost", "The painter is having trouble at the moment."),
+            ("something_new", "Something went wrong on our side."),
+            (None, "Something went wrong on our side."),
+        ],
+    )
+    def test_each_reason_is_told_plainly_with_the_stars_that_are_back(
+        self, code: str | None, reason: str
+    ) -> None:
+        order = view(state=OrderState.FAILED, position=None, spent_stars=0, error_code=code)
+        screen = render_order(order, Language.ENGLISH)
+        said = text_of(screen)
+        assert said.startswith(f"This picture did not come out. {reason}")
+        assert "All 3 stars are back with you." in said
+        assert [(button.label, button.action) for row in screen.rows for button in row] == [
+            ("Try again · 3 ⭐", f"retry:{ORDER}:3")
+        ]
+
+
+class TestLimits:
+    @given(
+        prompt=st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), max_size=2000)
+        | st.text('<>&"😀ж\u202e👩‍👧', min_size=1500, max_size=2000),
+        state=st.sampled_from(OrderState),
+        language=st.sampled_from(Language),
+        code=st.sampled_from(["content_policy_violation", "deadline", "x", None]),
+    )
+    def test_any_prompt_in_any_state_fits_and_is_valid(
+        self, prompt: str, state: OrderState, language: Language, code: str | None
+    ) -> None:
+        is_done = state is OrderState.DONE
+        order = view(
+            state=state,
+            prompt=prompt,
+            price_stars=4_000_000,
+            parts=4,
+            spent_stars=None if state in (OrderState.HELD, OrderState.RUNNING) else 1_000_000 * is_done,
+            position=10**9 if state is OrderState.HELD else None,
+            wait=timedelta(days=9),
+            error_code=code,
+            file_keys=("a",) if is_done else (),
+        )
+        screen = render_order(order, language)
+        Tags(screen.html)
+        assert 0 < shown_length(screen) <= (1024 if is_done else 4096)
+        for row in screen.rows:
+            for button in row:
+                assert len(button.action.encode()) <= 64
+                assert 0 < len(button.label) <= 40
+
+    @given(st.text(max_size=3000), st.integers(5, 700))
+    def test_shortening_keeps_within_the_limit_and_begins_alike(self, prompt: str, limit: int) -> None:
+        short = shorten(prompt, limit=limit)
+        assert length_utf16(short) <= limit
+        assert " ".join(prompt.split()).startswith(short.removesuffix("…"))
+
+    def test_it_is_cut_between_words(self) -> None:
+        assert shorten("a red boat on the quiet sea", limit=16) == "a red boat on…"
+
+    def test_a_family_is_not_left_holding_on(self) -> None:
+        for limit in range(5, 40):
+            assert "\u200d…" not in shorten("👩‍👩‍👧‍👦" * 3, limit=limit)
+
+
+class TestPieces:
+    @pytest.mark.parametrize(
+        ("seconds", "said"),
+        [
+            (-5, "a few seconds"),
+            (9, "a few seconds"),
+            (11, "about 20 s"),
+            (50, "about 50 s"),
+            (55, "about 1 min"),
+            (89, "about 1 min"),
+            (600, "about 10 min"),
+            (3599, "about 60 min"),
+            (9000, "more than an hour"),
+        ],
+    )
+    def test_waits_are_rounded(self, seconds: int, said: str) -> None:
+        assert str(wait(ENGLISH, timedelta(seconds=seconds))) == said
+
+    @pytest.mark.parametrize(
+        ("progress", "filled"), [(0, 0), (0.09, 0), (0.3, 3), (0.99, 9), (1, 10), (7, 10)]
+    )
+    def test_a_bar_has_ten_cells(self, progress: float, filled: int) -> None:
+        assert bar(progress) == "▰" * filled + "▱" * (10 - filled)
+
+
+class TestActions:
+    @given(st.sampled_from(Verb), st.none() | st.integers(0, 999_999_999))
+    def test_what_a_button_says_is_read_back(self, verb: Verb, price_stars: int | None) -> None:
+        action = Action(verb=verb, order_id=ORDER, price_stars=price_stars)
+        assert parse_action(str(action)) == action
+
+    @given(st.text())
+    def test_anything_else_is_no_action(self, text: str) -> None:
+        assert parse_action(text) is None
+
+    def test_variations_take_turns_and_replace_each_other(self) -> None:
+        seen = [vary("a red boat", turn=turn) for turn in range(len(VARIATIONS))]
+        assert len(set(seen)) == len(VARIATIONS)
+        assert all(words.count(",") == 1 for words in (vary(first, turn=0) for first in seen))
+
+    def test_what_the_words_already_say_is_not_added(self) -> None:
+        assert vary("A red boat At Sunset", turn=0) == "A red boat At Sunset, at night"
+
+    def test_words_that_say_everything_stay(self) -> None:
+        words = "a boat " + " ".join(VARIATIONS)
+        assert vary(words, turn=3) == words
+
+
+class TestRefusals:
+    @pytest.mark.parametrize("language", LANGUAGES)
+    @pytest.mark.parametrize(
+        "refusal",
+        [
+            NotEnoughStars(price_stars=1_000_000, balance_stars=-1_000_000),
+            TooManyOrders(limit=1000),
+            PromptTooLong(length=4096, limit=2000),
+            CountRefused(limit=4),
+            PromptEmpty(),
+            RequestKeyReused(),
+            NoSuchOrder(),
+            TooLateToCancel(),
+            TooManyStars(),
+            AmountRefused(0),
+        ],
+    )
+    def test_each_fits_a_pop_up_and_bears_no_mark(self, refusal: Refusal, language: Language) -> None:
+        said = answers.word_refusal(refusal, words_for(language))
+        assert 10 < len(said) <= 200
+        assert "<" not in said
+
+    def test_different_refusals_are_told_differently(self) -> None:
+        refusals = [PromptEmpty(), RequestKeyReused(), NoSuchOrder(), TooLateToCancel(), TooManyStars()]
+        assert len({str(answers.word_refusal(refusal, ENGLISH)) for refusal in refusals}) == len(refusals)
+
+
+class TestAnswers:
+    @pytest.mark.parametrize("language", LANGUAGES)
+    def test_the_profile_fits_telegrams_limits(self, language: Language) -> None:
+        words = words_for(language)
+        long_text, short_text = answers.describe_bot(words)
+        assert len(long_text) <= 512
+        assert len(short_text) <= 120
+        for command in answers.Command:
+            assert 3 <= len(answers.describe_command(command, words)) <= 256
+
+    @pytest.mark.parametrize("language", LANGUAGES)
+    def test_every_kind_of_movement_has_a_name_of_its_own(self, language: Language) -> None:
+        at = datetime(2026, 11, 23, 7, 0)  # noqa: DTZ001 - as the contract stores it
+        entries = tuple(
+            Entry(amount=amount, kind=kind, status=TransactionStatus.COMPLETED, at=at)
+            for kind, amount in zip(TransactionType, (5, -3, -9, 3, 7, 20), strict=True)
+        )
+        screen = answers.render_balance(
+            words_for(language), Account(stars=17, spent_stars=12, entries=entries)
+        )
+        Tags(screen.html)
+        names = [line.split(" · ")[1] for line in screen.html.split("\n") if " · " in line]
+        assert len(set(names)) == len(TransactionType)
+
+    def test_an_invoice_that_was_not_paid_is_no_movement(self) -> None:
+        at = datetime(2026, 11, 23, 7, 0)  # noqa: DTZ001 - as the contract stores it
+        unpaid = Entry(amount=50, kind=TransactionType.PURCHASE, status=TransactionStatus.PENDING, at=at)
+        screen = answers.render_balance(ENGLISH, Account(stars=0, spent_stars=0, entries=(unpaid,)))
+        assert "Lately" not in screen.html
+
+    @pytest.mark.parametrize("language", LANGUAGES)
+    def test_long_names_and_large_numbers_stay_valid(self, language: Language) -> None:
+        screen = answers.render_welcome(
+            words_for(language), name="<&" * 64, gift_stars=0, balance_stars=-(10**6), price_stars=10**6
+        )
+        Tags(screen.html)
+        assert shown_length(screen) < 4096
