@@ -8,6 +8,8 @@ import io
 import mimetypes
 import wave
 
+from PIL import Image, ImageDraw
+
 from starbooth.playground.chats import Chat, quoted
 from starbooth.playground.errors import GuestError, Json
 from starbooth.playground.files import StoredFile, document_fields, photo_sizes
@@ -57,10 +59,9 @@ def send_document(
 
 
 def send_sticker(world: World, chat: Chat, emoji: str) -> Json:
-    """Send a sticker, drawn by the page as its emoji."""
-    stored = world.keep_file(
-        world.files.add_file(Upload("sticker.webp", emoji.encode()), kind="sticker", mime_type="image/webp")
-    )
+    """Send a sticker; the page shows its emoji, the file is a plain disc."""
+    upload = Upload("sticker.webp", _disc())
+    stored = world.keep_file(world.files.add_file(upload, kind="sticker", mime_type="image/webp"))
     sticker = {
         **_file_fields(stored),
         "type": "regular",
@@ -157,6 +158,14 @@ def mark_read(world: World, chat: Chat) -> None:
     if chat.unread:
         chat.unread = 0
         world.chat_changed(chat)
+
+
+def _disc() -> bytes:
+    picture = Image.new("RGBA", (512, 512), (0, 0, 0, 0))
+    ImageDraw.Draw(picture).ellipse((16, 16, 496, 496), fill=(255, 200, 60, 255))
+    webp = io.BytesIO()
+    picture.save(webp, "WEBP")
+    return webp.getvalue()
 
 
 def _send(world: World, chat: Chat, content: Json, reply_to: int | None) -> Json:

@@ -119,8 +119,16 @@ function follow(after) {
   source.onmessage = async ({ data }) => {
     const event = JSON.parse(data);
     await handlers[event.kind](event);
-    draw();
+    drawSoon();
   };
+}
+
+let isDrawing = false;
+
+function drawSoon() {
+  if (isDrawing) return;
+  isDrawing = true;
+  requestAnimationFrame(() => { isDrawing = false; draw(); });
 }
 
 function showStatus(busy = "") {

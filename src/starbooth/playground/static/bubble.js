@@ -9,16 +9,16 @@ const MAX_PHOTO_HEIGHT_PX = 460;
 
 /** The row of a message. act: what can be done with it. isRead: the bot has taken it. */
 export function messageRow(message, { isOut, isRead, act }) {
-  const row = h("div", { class: isOut ? "row out" : "row", id: `message-${message.message_id}` });
+  const row = h("div", { class: `row${isOut ? " out" : ""}${message.photo ? " photo-row" : ""}`, id: `message-${message.message_id}` });
   const bubble = h("div", { class: bubbleClass(message) });
   if (message.reply_to_message) bubble.append(quote(message.reply_to_message, act));
   bubble.append(...content(message, act));
   bubble.append(meta(message, isOut, isRead), tail());
-  if (message.photo) bubble.style.setProperty("--photo-width", `${photoBox(message.photo.at(-1)).width}px`);
+  if (message.photo) row.style.setProperty("--photo-width", `${photoBox(message.photo.at(-1)).width}px`);
   row.append(bubble);
   const rows = message.reply_markup?.inline_keyboard;
   if (rows) row.append(h("div", { class: "row-keys" }, rows.map((keys) => keyRow(message, keys, act))));
-  if (rows && message.photo) row.lastChild.style.maxWidth = `${photoBox(message.photo.at(-1)).width}px`;
+  row.classList.toggle("with-keys", Boolean(rows));
   return row;
 }
 
@@ -59,15 +59,16 @@ function content(message, act) {
 }
 
 function textBlock(words, entities, message, act) {
-  const element = h("div", { class: "text", dir: "auto" }, formatted(words, entities, act));
-  const width = (message.edit_date ? 42 : 0) + (message.from.is_bot ? 44 : 62);
-  element.style.setProperty("--meta-width", `${width}px`);
-  return element;
+  const room = h("span", { class: "meta-room", "aria-hidden": "true" }, metaWords(message));
+  if (!message.from.is_bot) room.dataset.ticks = "";
+  return h("div", { class: "text", dir: "auto" }, formatted(words, entities, act), room);
 }
 
+/** Bots edit their messages all the time: only a guest's own edit is worth a word. */
+const metaWords = (message) => (message.edit_date && !message.from.is_bot ? "edited " : "") + clock(message.date);
+
 function meta(message, isOut, isRead) {
-  const time = h("time", { title: new Date(message.date * 1000).toLocaleString() }, clock(message.date));
-  const element = h("span", { class: "meta" }, message.edit_date ? "edited " : null, time);
+  const element = h("span", { class: "meta", title: new Date(message.date * 1000).toLocaleString() }, metaWords(message));
   if (isOut) {
     element.append(h("span", { class: "ticks" }));
     setTicks(element, isRead);

@@ -38,6 +38,7 @@ export class History {
   }
 
   add(message) {
+    if (this.messages.has(message.message_id)) return this.change(message);
     const isOwn = !message.from.is_bot;
     this.messages.set(message.message_id, message);
     if (this.messages.size === 1) this.draw();
@@ -88,6 +89,7 @@ export class History {
   toEnd(isSmooth) {
     this.sticks = true;
     this.count(0);
+    $("to-bottom").hidden = true;
     const far = this.scroller.scrollHeight - this.scroller.scrollTop - this.scroller.clientHeight > 1600;
     this.scroller.scrollTo({ top: this.scroller.scrollHeight, behavior: isSmooth && !far && !isCalm() ? "smooth" : "auto" });
   }
@@ -115,7 +117,7 @@ export class History {
     this.list.replaceChildren();
     if (this.messages.size === 0) this.list.append(this.greeting());
     const shown = [...this.messages.values()].slice(-this.shown);
-    shown.forEach((message, index) => this.append(message, shown[index - 1]));
+    shown.forEach((message, index) => this.append(message, shown[index - 1] ?? null));
   }
 
   append(message, before = [...this.messages.values()].at(-2)) {
