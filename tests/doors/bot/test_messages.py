@@ -197,7 +197,7 @@ class TestCommands:
         await worker.finish(failed, error_code="deadline")
         asked = await ada.say("/balance")
         said = await answer_to(ada, asked, "You have 14 stars.")
-        assert "Spent on pictures so far: 3 stars." in said.text
+        assert "Spent so far: 3 stars." in said.text
         told = [line.rpartition(" · ")[0] for line in said.text.split("Lately:\n")[1].split("\n")]
         assert sorted(told) == sorted(
             [

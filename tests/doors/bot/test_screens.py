@@ -131,7 +131,7 @@ class TestFailures:
         ("code", "reason"),
         [
             ("content_policy_violation", "The painter's rules do not allow it."),
-            ("deadline", "It took longer than we let anybody wait."),
+            ("deadline", "It took longer than anybody should wait."),
             ("broken_picture", "The painter handed over something that is no picture."),
             ("no_picture", "The painter handed over something that is no picture."),
             ("invalid_input", "The painter could not make sense of the request."),

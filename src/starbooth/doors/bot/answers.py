@@ -106,8 +106,8 @@ def render_help(words: Words, *, price_stars: int) -> Screen:
             price=stars(words, price_stars),
         ),
         words.say(
-            "Under a picture, <b>Again</b> paints the same words anew, and <b>Another like it</b> keeps the"
-            " picture and changes its light or its style."
+            "Under a picture, <b>Again</b> paints the same words anew, and <b>Another like it</b> stays close to"
+            " the picture and changes its light or its style."
         ),
         words.say("While a picture waits you can cancel it. A picture that does not come out costs nothing."),
         Markup("\n").join(commands),
@@ -119,7 +119,7 @@ def render_balance(words: Words, account: Account) -> Screen:
     entries = [_entry(words, entry) for entry in account.entries if _counts(entry)]
     return _screen(
         words.say("<b>You have {stars}.</b>", stars=stars(words, account.stars)),
-        words.say("Spent on pictures so far: {stars}.", stars=stars(words, account.spent_stars)),
+        words.say("Spent so far: {stars}.", stars=stars(words, account.spent_stars)),
         Markup("\n").join([words.say("Lately:"), *entries]) if entries else Markup(),
     )
 

@@ -99,7 +99,7 @@ def _reason(code: str | None, words: Words) -> Markup:
         case "content_policy_violation":
             return words.say("The painter's rules do not allow it. Other words may work.")
         case "deadline":
-            return words.say("It took longer than we let anybody wait.")
+            return words.say("It took longer than anybody should wait.")
         case "broken_picture" | "no_picture" | "no_media_generated" | "too_large" | "foreign_address":
             return words.say("The painter handed over something that is no picture.")
         case "invalid_input" | "feature_not_supported":
