@@ -33,6 +33,8 @@ def examine(body: bytes) -> PictureFacts:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(body), formats=list(_KINDS)) as whole:
+                whole.verify()  # a PNG that was cut behind its last pixel still loads
             with Image.open(io.BytesIO(body), formats=list(_KINDS)) as picture:
                 width_px, height_px = picture.size
                 if width_px * height_px > LARGEST_PICTURE_PX:
