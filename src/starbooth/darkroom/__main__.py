@@ -37,6 +37,9 @@ class Server(uvicorn.Server):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until SIGTERM or SIGINT. Returns 2 for wrong settings, 1 when painting cannot go on."""
     given = _parser().parse_args(arguments)
+    # Read by libraries that the painter imports later: no progress bars in the log, and no network.
+    os.environ.setdefault("TQDM_DISABLE", "1")
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s", stream=sys.stderr)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     key = given.key or os.environ.get("DARKROOM_KEY", "")

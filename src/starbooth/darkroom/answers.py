@@ -46,8 +46,3 @@ def result(job: Job, ending: Ending) -> JSONResponse:
     if ending.error_type == "request_timeout":
         answer.headers["X-Fal-Request-Timeout-Type"] = "user"
     return answer
-
-
-def refusal(status_code: int, detail: str, **more: str) -> JSONResponse:
-    """fal's body of a refused call."""
-    return JSONResponse({"detail": detail, **more}, status_code)

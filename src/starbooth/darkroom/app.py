@@ -11,27 +11,23 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from fastapi import APIRouter, Depends, FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
-from starlette.exceptions import HTTPException
+from fastapi import APIRouter, Depends, FastAPI, Request
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from starbooth.darkroom import answers, records, storage_routes
+from starbooth.darkroom import records
 from starbooth.darkroom.faults import RULES, Faults, FaultyAnswers
 from starbooth.darkroom.files import FileStore
 from starbooth.darkroom.foreman import Foreman
 from starbooth.darkroom.gate import Gate, parsed_body
-from starbooth.darkroom.jobqueue import JobQueue, LineFull
+from starbooth.darkroom.jobqueue import JobQueue
 from starbooth.darkroom.journal import Journal
 from starbooth.darkroom.painter import Painter
 from starbooth.darkroom.queue_routes import QueueApi, requests_router, submit_router
-from starbooth.darkroom.records import KeyReused
-from starbooth.darkroom.schemas import InvalidInput
+from starbooth.darkroom.refusals import add_refusals
 from starbooth.darkroom.signing import UploadTokens, WebhookKey
 from starbooth.darkroom.storage_routes import StorageApi, storage_router
-from starbooth.darkroom.uploads import UploadRefused, Uploads
+from starbooth.darkroom.uploads import Uploads
 from starbooth.darkroom.webhooks import DELAYS_S, Webhooks
 
 log = logging.getLogger(__name__)
@@ -82,17 +78,27 @@ class Darkroom:
         self.foreman = Foreman(self.queue, self.files, self.faults, public_url=settings.public_url, now=now)
         self.painter: Painter | None = None
 
-    def recover(self) -> None:
-        """Take up what an earlier process left."""
+    @asynccontextmanager
+    async def at_work(self, on_crash: Callable[[BaseException], None]) -> AsyncIterator[None]:
+        """Take up what an earlier process left and paint, until the context is left; then stop in order."""
         jobs, webhooks = self.queue.recover(), self.webhooks.recover()
         if jobs or webhooks:
             log.info("taking up %d requests and %d webhooks", jobs, webhooks)
+        painting = asyncio.create_task(self.foreman.run(self.settings.open_painter, self._hire))
+        sweeping = asyncio.create_task(self._sweep())
+        for task in (painting, sweeping):
+            task.add_done_callback(partial(_watch, on_crash=on_crash))
+        yield
+        self.foreman.stop()
+        if self.foreman.is_painting:
+            await asyncio.wait({painting}, timeout=STOP_S)
+        for task in (painting, sweeping):
+            task.cancel()
+        await asyncio.wait({painting, sweeping})
+        await self.webhooks.close()
+        self.journal.close()
 
-    async def paint(self) -> None:
-        """Paint until cancelled."""
-        await self.foreman.run(self.settings.open_painter, self._hire)
-
-    async def sweep(self) -> None:
+    async def _sweep(self) -> None:
         """Forget old requests and delete expired files, again and again."""
         while True:
             for sweep in (self.files.sweep, self.uploads.sweep):
@@ -120,25 +126,9 @@ class Darkroom:
 def build_app(settings: Settings, *, on_crash: Callable[[BaseException], None]) -> ASGIApp:
     """The ASGI application. `on_crash` is told when painting or sweeping failed: the process should end."""
     room = Darkroom(settings)
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        room.recover()
-        painting = asyncio.create_task(room.paint(), name="painting")
-        sweeping = asyncio.create_task(room.sweep(), name="sweeping")
-        for task in (painting, sweeping):
-            task.add_done_callback(partial(_watch, on_crash=on_crash))
-        yield
-        room.foreman.stop()
-        if room.foreman.is_painting:
-            await asyncio.wait({painting}, timeout=STOP_S)
-        for task in (painting, sweeping):
-            task.cancel()
-        await asyncio.wait({painting, sweeping})
-        await room.webhooks.close()
-        room.journal.close()
-
-    app = FastAPI(lifespan=lifespan, openapi_url=None, redirect_slashes=False, title="darkroom")
+    app = FastAPI(
+        lifespan=lambda _: room.at_work(on_crash), openapi_url=None, redirect_slashes=False, title="darkroom"
+    )
     if settings.allowed_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -147,7 +137,7 @@ def build_app(settings: Settings, *, on_crash: Callable[[BaseException], None]) 
             allow_headers=["*"],
             expose_headers=["x-fal-request-id"],
         )
-    _add_refusals(app)
+    add_refusals(app)
     _add_routes(app, room)
     wrapped: ASGIApp = app
     if settings.has_faults:
@@ -219,47 +209,3 @@ def _own_router(room: Darkroom, gate: Gate) -> APIRouter:
             return RULES.dump_python(room.faults.rules, mode="json")
 
     return router
-
-
-def _add_refusals(app: FastAPI) -> None:
-    """Every refusal in fal's words."""
-
-    @app.exception_handler(Exception)
-    async def bug(_: Request, error: Exception) -> Response:
-        del error  # the server logs it
-        return answers.refusal(500, "Internal server error", error_type="internal_error")
-
-    @app.exception_handler(InvalidInput)
-    async def invalid(_: Request, error: InvalidInput) -> Response:
-        return JSONResponse({"detail": error.details}, 422)
-
-    @app.exception_handler(RequestValidationError)
-    async def invalid_call(_: Request, error: RequestValidationError) -> Response:
-        details = [{name: detail[name] for name in ("loc", "msg", "type")} for detail in error.errors()]
-        return JSONResponse({"detail": details}, 422)
-
-    @app.exception_handler(KeyReused)
-    async def key_reused(_: Request, error: KeyReused) -> Response:
-        del error
-        detail = {
-            "loc": ["header", "x-starbooth-request-key"],
-            "msg": "This request key was used before with another endpoint or input",
-            "type": "request_key_reused",
-        }
-        return JSONResponse({"detail": [detail]}, 422)
-
-    @app.exception_handler(LineFull)
-    async def line_full(_: Request, error: LineFull) -> Response:
-        del error
-        return answers.refusal(429, "The queue is full; try again later")
-
-    @app.exception_handler(UploadRefused)
-    async def upload_refused(_: Request, error: UploadRefused) -> Response:
-        return storage_routes.refused(error)
-
-    @app.exception_handler(HTTPException)
-    async def plain(request: Request, error: HTTPException) -> Response:
-        is_unrouted = error.detail in {"Not Found", "Method Not Allowed"}  # submit takes every path, by POST
-        status_code = 404 if is_unrouted else error.status_code
-        detail = f"Path {request.url.path} not found" if is_unrouted else error.detail
-        return JSONResponse({"detail": detail}, status_code)

@@ -7,9 +7,8 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import AnyHttpUrl, TypeAdapter, ValidationError
 
@@ -40,7 +39,7 @@ CANCEL_STATUS = {
 
 @dataclass(frozen=True, kw_only=True)
 class QueueApi:
-    """The calls, without their paths."""
+    """The calls; the names of their parameters are those in the paths."""
 
     queue: JobQueue
     public_url: str
@@ -70,43 +69,48 @@ class QueueApi:
                 await self.queue.cancel(job.id)
         return answers.result(*self._ended(job.id, job.app))
 
-    async def status(self, app: str, request_id: str, logs: bool) -> Response:
+    async def status(self, owner: str, alias: str, request_id: str, logs: bool = False) -> Response:
         """202 while it is not finished, 200 not before it is."""
         live = self.queue.find(request_id)
-        if live is not None and live.job.app == app:
+        if live is not None and live.job.app == f"{owner}/{alias}":
             position = self.queue.position(live)
             body = answers.live_status(live, position=position, with_logs=logs)
             job, status_code = live.job, 202
         else:
-            job, ending = self._ended(request_id, app)
+            job, ending = self._ended(request_id, f"{owner}/{alias}")
             body, status_code = answers.ended_status(ending, with_logs=logs), 200
         body |= answers.links(job, self.public_url)
         return JSONResponse(body, status_code, headers={"x-fal-request-id": job.id})
 
-    async def stream(self, app: str, request_id: str, logs: bool) -> Response:
+    async def stream(self, owner: str, alias: str, request_id: str, logs: bool = False) -> Response:
         """Status as server-sent events, until it is finished; each log line comes once."""
         live = self.queue.find(request_id)
-        job = live.job if live is not None and live.job.app == app else self._ended(request_id, app)[0]
+        job = (
+            live.job
+            if live is not None and live.job.app == f"{owner}/{alias}"
+            else self._ended(request_id, f"{owner}/{alias}")[0]
+        )
         headers = {"x-fal-request-id": job.id, "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(self._events(job, logs), media_type="text/event-stream", headers=headers)
 
-    async def result(self, app: str, request_id: str) -> Response:
+    async def result(self, owner: str, alias: str, request_id: str) -> Response:
         """The result, or 400 while there is none."""
         live = self.queue.find(request_id)
-        if live is not None and live.job.app == app:
+        if live is not None and live.job.app == f"{owner}/{alias}":
             body = {"detail": answers.IN_PROGRESS}
             return JSONResponse(body, 400, headers={"x-fal-request-id": request_id})
-        return answers.result(*self._ended(request_id, app))
+        return answers.result(*self._ended(request_id, f"{owner}/{alias}"))
 
-    async def cancel(self, app: str, request_id: str) -> Response:
+    async def cancel(self, owner: str, alias: str, request_id: str) -> Response:
         """Take it out of the line, or ask the painter to stop."""
         live = self.queue.find(request_id)
-        is_of_app = live is None or live.job.app == app
+        is_of_app = live is None or live.job.app == f"{owner}/{alias}"
         answer = await self.queue.cancel(request_id) if is_of_app else Cancelling.UNKNOWN
         headers = {"x-fal-request-id": request_id} if answer is not Cancelling.UNKNOWN else {}
         return JSONResponse({"status": answer}, CANCEL_STATUS[answer], headers=headers)
 
     async def _accept(self, request: Request, endpoint: str) -> Accepted:
+        endpoint = endpoint.strip("/")
         if endpoint not in ENDPOINTS:
             raise HTTPException(404, f"Path /{endpoint} not found")
         arguments = parse_arguments(endpoint, await small_body(request))
@@ -160,41 +164,21 @@ class QueueApi:
 def requests_router(api: QueueApi, gate: Gate) -> APIRouter:
     """The paths of a request that was accepted."""
     router = APIRouter(dependencies=[Depends(gate.require_key)])
-    logs_wanted = Annotated[bool, Query()]
-
-    @router.get("/{owner}/{alias}/requests/{request_id}/status/stream")
-    async def stream(owner: str, alias: str, request_id: str, logs: logs_wanted = False) -> Response:
-        return await api.stream(f"{owner}/{alias}", request_id, logs)
-
-    @router.get("/{owner}/{alias}/requests/{request_id}/status")
-    @router.get("/{owner}/{alias}/requests/{request_id}/status/")
-    async def status(owner: str, alias: str, request_id: str, logs: logs_wanted = False) -> Response:
-        return await api.status(f"{owner}/{alias}", request_id, logs)
-
-    @router.get("/{owner}/{alias}/requests/{request_id}")
-    @router.get("/{owner}/{alias}/requests/{request_id}/")
-    async def result(owner: str, alias: str, request_id: str) -> Response:
-        return await api.result(f"{owner}/{alias}", request_id)
-
-    @router.put("/{owner}/{alias}/requests/{request_id}/cancel")
-    async def cancel(owner: str, alias: str, request_id: str) -> Response:
-        return await api.cancel(f"{owner}/{alias}", request_id)
-
+    base = "/{owner}/{alias}/requests/{request_id}"
+    router.add_api_route(base + "/status", api.status, methods=["GET"])
+    router.add_api_route(base + "/status/", api.status, methods=["GET"])
+    router.add_api_route(base, api.result, methods=["GET"])
+    router.add_api_route(base + "/", api.result, methods=["GET"])
+    router.add_api_route(base + "/status/stream", api.stream, methods=["GET"])
+    router.add_api_route(base + "/cancel", api.cancel, methods=["PUT"])
     return router
 
 
 def submit_router(api: QueueApi, gate: Gate) -> APIRouter:
     """Submit and the blocking run. Submit takes every path, so this router is to be included last."""
     router = APIRouter(dependencies=[Depends(gate.require_key)])
-
-    @router.post("/run/{endpoint:path}")
-    async def run(request: Request, endpoint: str) -> Response:
-        return await api.run(request, endpoint.strip("/"))
-
-    @router.post("/{endpoint:path}")
-    async def submit(request: Request, endpoint: str) -> Response:
-        return await api.submit(request, endpoint.strip("/"))
-
+    router.add_api_route("/run/{endpoint:path}", api.run, methods=["POST"])
+    router.add_api_route("/{endpoint:path}", api.submit, methods=["POST"])
     return router
 
 

@@ -17,7 +17,6 @@ from starbooth.darkroom.uploads import (
     LARGEST_PART_BYTES,
     LARGEST_WHOLE_BYTES,
     MOST_PARTS,
-    UploadRefused,
     Uploads,
 )
 
@@ -59,7 +58,7 @@ COMPLETION = TypeAdapter(Completion)
 
 @dataclass(frozen=True, kw_only=True)
 class StorageApi:
-    """The calls, without their paths."""
+    """The calls; the names of their parameters are those in the paths."""
 
     files: FileStore
     uploads: Uploads
@@ -70,7 +69,7 @@ class StorageApi:
         """Where a file is served."""
         return f"{self.public_url}/files/{name}"
 
-    def issue_token(self) -> Any:
+    async def issue_token(self) -> Any:
         """The token answer of `storage/auth/token`."""
         expires_at = int(time.time()) + TOKEN_LIFETIME_S
         return {
@@ -87,7 +86,7 @@ class StorageApi:
         await self.uploads.put_whole(ticket, limited(request, largest_bytes=LARGEST_WHOLE_BYTES))
         return {"access_url": self.file_url(ticket.name)}
 
-    def begin_parts(self, request: Request) -> Any:
+    async def begin_parts(self, request: Request) -> Any:
         """The multipart upload of the Python client."""
         content_type = request.headers.get("content-type", UNKNOWN_TYPE)
         ticket = self.uploads.begin(content_type, lifetime_s=self._lifetime_s(request))
@@ -122,7 +121,7 @@ class StorageApi:
         await self.uploads.complete(ticket, {part.part_number: part.etag for part in wish.parts})
         return {"access_url": self.file_url(ticket.name), "file_url": self.file_url(ticket.name)}
 
-    def serve(self, name: str) -> Response:
+    async def serve(self, name: str) -> Response:
         """A file; who knows its name may have it."""
         path = self.files.find(name)
         if path is None:
@@ -141,53 +140,18 @@ def storage_router(api: StorageApi, gate: Gate) -> APIRouter:
     router = APIRouter()
     by_key = [Depends(gate.require_key)]
     by_token = [Depends(gate.require_upload_right)]
-
-    @router.api_route("/files/{name}", methods=["GET", "HEAD"])
-    async def serve(name: str) -> Response:
-        return api.serve(name)
-
-    @router.post("/storage/auth/token", dependencies=by_key)
-    async def token() -> Any:
-        return api.issue_token()
-
-    @router.post("/storage/upload/initiate", dependencies=by_key)
-    @router.post("/storage/upload/initiate-multipart", dependencies=by_key)
-    async def initiate(request: Request) -> Any:
-        return await api.initiate(request)
-
-    @router.put("/storage/upload/{ticket_id}")
-    async def put_whole(request: Request, ticket_id: str) -> Any:
-        return await api.put_whole(request, ticket_id)
-
-    @router.put("/storage/upload/{ticket_id}/{number}")
-    async def put_part(request: Request, ticket_id: str, number: int) -> Response:
-        return await api.put_part(request, ticket_id, number)
-
-    @router.post("/storage/upload/{ticket_id}/complete")
-    async def complete(request: Request, ticket_id: str) -> Any:
-        return await api.complete(request, ticket_id)
-
-    @router.post("/files/upload", dependencies=by_token)
-    async def upload(request: Request) -> Any:
-        return await api.upload_whole(request)
-
-    @router.post("/files/upload/multipart", dependencies=by_token)
-    async def begin_parts(request: Request) -> Any:
-        return api.begin_parts(request)
-
-    @router.put("/files/{name}/multipart/{ticket_id}/{number}", dependencies=by_token)
-    async def put_python_part(request: Request, name: str, ticket_id: str, number: int) -> Response:
-        del name  # the ticket knows it
-        return await api.put_part(request, ticket_id, number)
-
-    @router.post("/files/{name}/multipart/{ticket_id}/complete", dependencies=by_token)
-    async def complete_python(request: Request, name: str, ticket_id: str) -> Any:
-        del name  # the ticket knows it
-        return await api.complete(request, ticket_id)
-
+    add = router.add_api_route
+    add("/files/{name}", api.serve, methods=["GET", "HEAD"])
+    add("/storage/auth/token", api.issue_token, methods=["POST"], dependencies=by_key)
+    add("/storage/upload/initiate", api.initiate, methods=["POST"], dependencies=by_key)
+    add("/storage/upload/initiate-multipart", api.initiate, methods=["POST"], dependencies=by_key)
+    # Both clients send no key along with what they put here: the ticket in the path is the right to do so.
+    add("/storage/upload/{ticket_id}", api.put_whole, methods=["PUT"])
+    add("/storage/upload/{ticket_id}/{number}", api.put_part, methods=["PUT"])
+    add("/storage/upload/{ticket_id}/complete", api.complete, methods=["POST"])
+    add("/files/upload", api.upload_whole, methods=["POST"], dependencies=by_token)
+    add("/files/upload/multipart", api.begin_parts, methods=["POST"], dependencies=by_token)
+    parts = "/files/{name}/multipart/{ticket_id}"
+    add(parts + "/{number}", api.put_part, methods=["PUT"], dependencies=by_token)
+    add(parts + "/complete", api.complete, methods=["POST"], dependencies=by_token)
     return router
-
-
-def refused(error: UploadRefused) -> Response:
-    """fal's body for a refused upload."""
-    return JSONResponse({"detail": str(error)}, error.status_code)
