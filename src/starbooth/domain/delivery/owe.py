@@ -121,14 +121,18 @@ async def note_message(tx: Tx, order_id: str, message_id: int | None) -> None:
 
 
 async def note_shown(tx: Tx, delivery: Delivery, *, fingerprint: str, is_final: bool) -> bool:
-    """Note that what was owed at the claim is shown. True where more has become owed since."""
+    """Note that what was owed at the claim is shown. True where more has become owed since.
+
+    Who took so long that another has shown more since has put old words over new ones: all is owed again.
+    """
     row = (
         await tx.execute(
             text("""
                 UPDATE starbooth.deliveries SET shown = :owed, fingerprint = :fingerprint, busy_until = NULL,
                     tries = 0, due_at = now(),
-                    state = CASE WHEN :is_final AND owed = :owed THEN 'delivered' ELSE state END,
-                    delivered_at = CASE WHEN :is_final THEN now() END
+                    state = CASE WHEN owed > :owed AND state = 'delivered' THEN 'open'
+                        WHEN owed = :owed AND :is_final THEN 'delivered' ELSE state END,
+                    delivered_at = CASE WHEN owed = :owed AND :is_final THEN now() END
                 WHERE order_id = :id RETURNING owed > :owed AS owes_more
             """),
             {
