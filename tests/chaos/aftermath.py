@@ -24,7 +24,7 @@ GUESTS = 21
 ORDERS_EACH = 10
 WELCOME_STARS = 50
 _TORMENT_S = 50.0
-_POSTGRESQL_DIES_AT_S = 20.0
+_POSTGRESQL_DIES_AT_S = (15.0, 32.0)
 _SETTLES_WITHIN_S = 120.0
 _LANGUAGES = ("en", "es", "ru")
 # Worker and engine again and again; the others now and then.
@@ -68,7 +68,7 @@ async def torment_a_house(folder: Path, *, seed: int) -> Aftermath:
     dice = random.Random(seed)
     plan = Plan(
         workers=2,
-        paint_s=0.05,
+        paint_s=0.12,
         settings={
             "WELCOME_STARS": str(WELCOME_STARS),
             "ACTIVE_ORDERS_PER_GUEST": str(ORDERS_EACH),
@@ -107,7 +107,7 @@ async def _write(guest: Guest, dice: random.Random) -> list[str]:
         await guest.say("/start")
     prompts = []
     for number in range(ORDERS_EACH):
-        await asyncio.sleep(dice.uniform(0.2, 8.0))
+        await asyncio.sleep(dice.uniform(0.2, 7.0))
         prompt = f"a red balloon over the sea, number {number} of {guest.user_id}"
         await guest.say(prompt)
         prompts.append(prompt)
@@ -124,12 +124,14 @@ class Villain:
         self.fallen: Counter[str] = Counter()
 
     async def torment(self) -> None:
-        """Kill for `_TORMENT_S`, and PostgreSQL once in the middle; leave everything running."""
+        """Kill for `_TORMENT_S`, PostgreSQL too, and leave everything running."""
+        hours_of_postgresql = list(_POSTGRESQL_DIES_AT_S)
         began = time.monotonic()
         while (elapsed := time.monotonic() - began) < _TORMENT_S:
-            await asyncio.sleep(self._dice.uniform(0.2, 2.0))
+            await asyncio.sleep(self._dice.uniform(0.1, 1.6))
             self.raise_the_fallen()
-            if elapsed > _POSTGRESQL_DIES_AT_S and not self.kills["postgresql"]:
+            if hours_of_postgresql and elapsed > hours_of_postgresql[0]:
+                hours_of_postgresql.pop(0)
                 self._house.kill_postgresql()
                 self.kills["postgresql"] += 1
                 continue

@@ -36,7 +36,7 @@ class TestTorment:
     def test_worker_and_engine_were_killed_again_and_again(self, aftermath: Aftermath) -> None:
         assert aftermath.kills["worker-1"] + aftermath.kills["worker-2"] >= 10
         assert aftermath.kills["engine"] >= 5
-        assert aftermath.kills["postgresql"] == 1
+        assert aftermath.kills["postgresql"] == 2
 
     def test_nobody_fell_over_without_being_killed(self, aftermath: Aftermath) -> None:
         assert not aftermath.fallen, aftermath.last_words

@@ -114,6 +114,13 @@ class House:
         )
         self._running[name] = _Running(process=process, log=log)
 
+    def start_missing(self) -> None:
+        """Start every part that is not running."""
+        for name in self.fallen():
+            self.kill(name)
+        for name in self.commands.keys() - self._running.keys():
+            self.start(name)
+
     def kill(self, name: str) -> None:
         """`kill -9` a part and wait until it is gone."""
         self._end(name, signal.SIGKILL)
