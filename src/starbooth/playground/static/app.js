@@ -10,6 +10,7 @@ import { weatherSheet } from "./weather.js";
 
 const ACTIONS = { upload_photo: "sending a photo", upload_document: "sending a file", record_voice: "recording", upload_voice: "sending a voice message" };
 const ACTION_MS = 5500;
+const DEAF_MS = 6000;
 
 const guests = new Map();
 let bot = null;
@@ -81,6 +82,7 @@ const handlers = {
     const chat = guests.get(id);
     chat.last_message = content;
     if (content.from.is_bot) chat.unread += 1;
+    else chat.sent_at = Date.now();
     if (id !== current) return;
     if (content.from.is_bot) stopAction();
     history.add(content);
@@ -95,7 +97,9 @@ const handlers = {
     if (id === current) history.remove(content.message_id);
   },
   chat({ chat_id: id, content }) {
-    guests.set(id, { ...guests.get(id), ...content });
+    const known = guests.get(id) ?? {};
+    const hasTaken = content.read_by_bot !== known.read_by_bot;
+    guests.set(id, { ...known, ...content, sent_at: hasTaken ? 0 : known.sent_at });
     if (id === current) history.taken(content.read_by_bot);
   },
   action({ chat_id: id, content }) {
@@ -131,10 +135,13 @@ function drawSoon() {
   requestAnimationFrame(() => { isDrawing = false; draw(); });
 }
 
+/** Nobody has taken this guest's message for a while: perhaps no bot is running. */
+const isDeaf = () => Boolean(guest()?.sent_at) && Date.now() - guest().sent_at > DEAF_MS;
+
 function showStatus(busy = "") {
   const status = $("status");
   status.toggleAttribute("data-busy", Boolean(busy) || !isConnected);
-  status.replaceChildren(isConnected ? busy || "bot" : "connecting");
+  status.replaceChildren(isConnected ? busy || (isDeaf() ? "bot, not listening" : "bot") : "connecting");
   if (busy || !isConnected) status.append(h("span", { class: "dots" }, h("i"), h("i"), h("i")));
 }
 
@@ -147,6 +154,7 @@ function showAction(action) {
 
 function stopAction() {
   clearTimeout(actionTimer);
+  actionTimer = 0;
   showStatus();
 }
 
@@ -250,6 +258,7 @@ $("start").addEventListener("click", () => composer.say("/start"));
 $("unblock").addEventListener("click", () => api.unblock(current).catch((problem) => toast(problem.message)));
 $("open-about").addEventListener("click", () => sheet($("about").content.cloneNode(true)));
 document.addEventListener("visibilitychange", seen);
+setInterval(() => actionTimer || showStatus(), 2000);
 systemDark.addEventListener("change", () => applyTheme(document.documentElement.dataset.theme));
 applyTheme(localStorage.getItem("theme") ?? "system");
 follow(await load());

@@ -41,6 +41,7 @@ function bubbleClass(message) {
   const names = ["bubble"];
   if (message.photo) names.push("with-photo");
   if (message.caption) names.push("captioned");
+  else if (message.photo) names.push("uncaptioned");
   if (message.sticker) names.push("bare");
   if (message.has_media_spoiler) names.push("has-spoiler");
   return names.join(" ");

@@ -3,6 +3,7 @@
 import { h } from "./dom.js";
 
 const TAGS = { bold: "b", italic: "i", underline: "u", strikethrough: "s", code: "code", pre: "pre" };
+const BLOCKS = new Set(["blockquote", "expandable_blockquote", "pre"]);
 
 /** Elements for `text`; act has `command(text)` and `link(url, isShown)`. JavaScript counts in UTF-16 as Telegram does. */
 export function formatted(text, entities = [], act) {
@@ -20,7 +21,8 @@ function pieces(text, from, to, entities, act) {
     rest = rest.slice(1).filter((other) => other.offset >= end);
     if (entity.offset > at) result.push(text.slice(at, entity.offset));
     result.push(wrap(entity, text.slice(entity.offset, end), pieces(text, entity.offset, end, inner, act), act));
-    at = end;
+    // A block ends its line by itself; the line break after it would show as an empty line.
+    at = BLOCKS.has(entity.type) && text[end] === "\n" && rest[0]?.offset !== end ? end + 1 : end;
   }
   if (at < to) result.push(text.slice(at, to));
   return result;

@@ -102,6 +102,11 @@ export class History {
 
   scrolled() {
     const { scrollTop, scrollHeight, clientHeight } = this.scroller;
+    const size = `${scrollHeight} ${clientHeight}`;
+    const isResized = size !== this.size;
+    this.size = size;
+    // A list that grew under the reader is not a reader who scrolled away.
+    if (isResized && this.sticks) return this.toEnd(false);
     const isAtEnd = scrollHeight - scrollTop - clientHeight < 90;
     this.sticks = isAtEnd;
     $("to-bottom").hidden = isAtEnd;
