@@ -226,6 +226,8 @@ class TestRefusalOverHttp:
             ("X-Fal-Request-Timeout", "nan"),
             ("X-Fal-Object-Lifecycle-Preference", "tomorrow"),
             ("X-Fal-Object-Lifecycle-Preference", "[1]"),
+            ("X-Fal-Object-Lifecycle-Preference", "[" * 20_000),
+            ("X-Fal-Object-Lifecycle-Preference", '{"expiration_duration_seconds": 1e999}'),
             ("X-Starbooth-Request-Key", ""),
             ("X-Starbooth-Request-Key", "k" * 256),
         ],

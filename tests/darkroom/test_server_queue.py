@@ -351,9 +351,12 @@ class TestLine:
 
     async def test_a_caller_may_refuse_a_long_line(self, busy: httpx.AsyncClient) -> None:
         await submit(busy)
-        answer = await busy.post("/fal-ai/flux/dev", json=flux(), params={"fal_max_queue_length": "1"})
-        assert answer.status_code == 429
-        assert "full" in answer.json()["detail"]
+        answers = [
+            await busy.post("/fal-ai/flux/dev", json=flux(), params={"fal_max_queue_length": longest})
+            for longest in ("0", "1", "1", "many", "9" * 5000)
+        ]
+        assert [answer.status_code for answer in answers] == [429, 200, 429, 422, 422]
+        assert "full" in answers[0].json()["detail"]
 
 
 class TestOwnPages:

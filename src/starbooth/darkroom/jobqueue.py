@@ -56,9 +56,11 @@ class JobQueue:
     async def accept(self, job: Job, *, longest_line: int | None = None) -> Accepted:
         """Take a job; when this returns, it is on the disk and will end. Repeat: same key, first answer.
 
+        longest_line: the caller wants none of it when more than so many wait already.
+
         Raises: LineFull, KeyReused.
         """
-        if len(self._line) >= min(LONGEST_LINE, longest_line or LONGEST_LINE):
+        if len(self._line) >= LONGEST_LINE or (longest_line is not None and len(self._line) > longest_line):
             raise LineFull
         accepted = await self._journal.write(partial(records.accept, job=job))
         if accepted.is_new:

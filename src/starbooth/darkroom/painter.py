@@ -122,6 +122,7 @@ class FluxPainter:
         self._pipeline = pipeline
         self._manners = manners
         self._multiple_px = pipeline.vae_scale_factor * 2
+        self.device = str(pipeline.device)
 
     def paint(self, scene: Scene, on_step: OnStep) -> list[Image.Image]:
         """See `Painter.paint`."""

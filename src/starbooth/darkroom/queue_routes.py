@@ -128,10 +128,7 @@ class QueueApi:
             start_by=None if start_within_s is None else now + start_within_s,
             accepted_at=now,
         )
-        longest_line = request.query_params.get("fal_max_queue_length", "")
-        return await self.queue.accept(
-            job, longest_line=int(longest_line) if longest_line.isdecimal() else None
-        )
+        return await self.queue.accept(job, longest_line=_longest_line(request.query_params))
 
     def _ended(self, request_id: str, app: str) -> tuple[Job, Ending]:
         found = self.queue.find_ended(request_id)
@@ -193,7 +190,7 @@ def lifetime_s(headers: Mapping[str, str], *, default_s: int) -> int:
         try:
             wish = json.loads(headers[name]).get("expiration_duration_seconds")
             return default_s if wish is None else max(1, min(int(wish), LONGEST_LIFETIME_S))
-        except (ValueError, TypeError, AttributeError, OverflowError) as error:
+        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise _invalid_header(name, "expected JSON with expiration_duration_seconds") from error
     return default_s
 
@@ -211,6 +208,16 @@ def _priority(headers: Mapping[str, str]) -> Priority:
         return Priority(headers.get("x-fal-queue-priority", Priority.NORMAL).lower())
     except ValueError as error:
         raise _invalid_header("x-fal-queue-priority", "expected normal or low") from error
+
+
+def _longest_line(query: Mapping[str, str]) -> int | None:
+    text = query.get("fal_max_queue_length")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and 1 <= len(text) <= 9):
+        where = ["query", "fal_max_queue_length"]
+        raise InvalidInput([{"loc": where, "msg": "expected a number", "type": "int_parsing"}])
+    return int(text)
 
 
 def _request_key(headers: Mapping[str, str]) -> str | None:
