@@ -190,6 +190,7 @@ class TestDeath:
         await wait_for_bonus(database)
         process.kill()
         await process.wait()
+        await ada.clear_faults()
         assert await worker.orders() == []
         async with running_bot(database, settings, bot):
             help_asked = await ada.say("/help")

@@ -11,8 +11,9 @@ from fastapi import FastAPI
 from sqlalchemy import text
 
 from starbooth.base.database import Database
+from starbooth.doors.bot.address import WEBHOOK_PATH, webhook_secret
 from starbooth.doors.bot.inbox import CHANNEL
-from starbooth.doors.bot.webhook import LARGEST_BODY, PATH, telegram_webhook, webhook_secret
+from starbooth.doors.bot.webhook import LARGEST_BODY, telegram_webhook
 from tests.doors.bot.updates import message_update
 
 SECRET = b"a signing secret of the booth"
@@ -37,7 +38,7 @@ async def kept(database: Database) -> list[int]:
 
 
 async def post(telegram: httpx.AsyncClient, update: dict[str, Any], **options: Any) -> int:
-    return (await telegram.post(PATH, json=update, **options)).status_code
+    return (await telegram.post(WEBHOOK_PATH, json=update, **options)).status_code
 
 
 class TestSecret:
@@ -83,14 +84,14 @@ class TestKeeping:
     async def test_what_is_no_update_is_refused(
         self, telegram: httpx.AsyncClient, database: Database, body: bytes
     ) -> None:
-        assert (await telegram.post(PATH, content=body)).status_code == 400
+        assert (await telegram.post(WEBHOOK_PATH, content=body)).status_code == 400
         assert await kept(database) == []
 
     async def test_a_body_without_end_is_cut_off(
         self, telegram: httpx.AsyncClient, database: Database
     ) -> None:
         huge = json.dumps(message_update(1, text="a" * LARGEST_BODY)).encode()
-        assert (await telegram.post(PATH, content=huge)).status_code == 413
+        assert (await telegram.post(WEBHOOK_PATH, content=huge)).status_code == 413
         assert await kept(database) == []
 
     async def test_who_handles_is_woken(self, telegram: httpx.AsyncClient, database: Database) -> None:

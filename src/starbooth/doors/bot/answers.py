@@ -106,8 +106,8 @@ def render_help(words: Words, *, price_stars: int) -> Screen:
             price=stars(words, price_stars),
         ),
         words.say(
-            "Under a picture, <b>Again</b> paints the same words anew, and <b>Another like it</b> stays close to"
-            " the picture and changes its light or its style."
+            "Under a picture, <b>Again</b> paints the same words anew, and <b>Another like it</b> stays close"
+            " to the picture and changes its light or its style."
         ),
         words.say("While a picture waits you can cancel it. A picture that does not come out costs nothing."),
         Markup("\n").join(commands),

@@ -4,6 +4,9 @@ Every handler can run twice for one update (see `inbox`), so whatever it asks fo
 update: a second run finds the first one's order or bonus, and only the answer is sent again.
 """
 
+from starbooth.outside.telegram import lean  # noqa: F401  # before aiogram, or it builds every model
+
+# isort: split
 import re
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -75,7 +78,7 @@ class Handlers:
         self._database, self._bot, self._terms = database, bot, terms
         self._messenger = BotMessenger(bot)
         self._albums: OrderedDict[str, None] = OrderedDict()
-        self._dispatcher = Dispatcher()
+        self._dispatcher = Dispatcher(disable_fsm=True)  # its states would pile up in memory, one per guest
         self._dispatcher.include_router(self._router())
 
     def _router(self) -> Router:

@@ -1,5 +1,8 @@
 """Screens into Telegram: the one place where our buttons become Telegram's. Knows no order and no wording."""
 
+from starbooth.outside.telegram import lean  # noqa: F401  # before aiogram, or it builds every model
+
+# isort: split
 from aiogram import Bot
 from aiogram.types import InlineKeyboardButton, InlineKeyboardMarkup
 

@@ -4,6 +4,9 @@ aiogram's own polling acknowledges before the work is done, so only its session 
 JSON here: one of a kind that aiogram does not know yet is kept like any other.
 """
 
+from starbooth.outside.telegram import lean  # noqa: F401  # before aiogram, or it builds every model
+
+# isort: split
 import asyncio
 from collections.abc import Sequence
 from typing import Any

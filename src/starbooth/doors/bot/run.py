@@ -1,5 +1,8 @@
 """The bot process: receive updates, handle them, and introduce the bot to Telegram. Stops cleanly."""
 
+from starbooth.outside.telegram import lean  # noqa: F401  # before aiogram, or it builds every model
+
+# isort: split
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -13,11 +16,11 @@ from starbooth.base.errors import Unavailable
 from starbooth.base.settings import Settings
 from starbooth.domain.generations.request import Limits
 from starbooth.domain.users.guests import Language
+from starbooth.doors.bot.address import WEBHOOK_PATH, webhook_secret
 from starbooth.doors.bot.answers import Command, describe_bot, describe_command
 from starbooth.doors.bot.handlers import ALLOWED_UPDATES, Handlers, Terms
 from starbooth.doors.bot.handling import run_inbox
 from starbooth.doors.bot.polling import poll_updates
-from starbooth.doors.bot.webhook import PATH, webhook_secret
 from starbooth.doors.bot.words import Words, words_for
 from starbooth.outside.telegram.client import telegram_errors
 from starbooth.outside.telegram.errors import TelegramRefused
@@ -67,7 +70,7 @@ async def register_webhook(bot: Bot, settings: Settings) -> None:
     """
     with telegram_errors():
         await bot.set_webhook(
-            f"{settings.public_url}{PATH}",
+            f"{settings.public_url}{WEBHOOK_PATH}",
             secret_token=webhook_secret(settings.signing_secret()),
             allowed_updates=list(ALLOWED_UPDATES),
             max_connections=40,

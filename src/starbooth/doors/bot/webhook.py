@@ -3,23 +3,17 @@
 Part of the web process, which stays small: imports no aiogram.
 """
 
-import hashlib
 import hmac
 
 from fastapi import APIRouter, HTTPException, Request
 
 from starbooth.base.database import Database
 from starbooth.base.errors import Unavailable
+from starbooth.doors.bot.address import WEBHOOK_PATH, webhook_secret
 from starbooth.doors.bot.inbox import UpdateRefused, announce_updates, keep_updates, parse_update
 
-PATH = "/hooks/telegram"
 LARGEST_BODY = 1024 * 1024
 _SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105 - a header's name
-
-
-def webhook_secret(secret: bytes) -> str:
-    """The token that Telegram sends along, made from the booth's signing secret; of `A-Za-z0-9_-` only."""
-    return hmac.new(secret, b"telegram webhook", hashlib.sha256).hexdigest()
 
 
 def telegram_webhook(database: Database, secret: bytes) -> APIRouter:
@@ -31,7 +25,7 @@ def telegram_webhook(database: Database, secret: bytes) -> APIRouter:
     router = APIRouter()
     expected = webhook_secret(secret).encode()
 
-    @router.post(PATH, include_in_schema=False)
+    @router.post(WEBHOOK_PATH, include_in_schema=False)
     async def receive(request: Request) -> dict[str, str]:
         given = request.headers.get(_SECRET_HEADER, "")
         if not hmac.compare_digest(given.encode(), expected):
