@@ -2,9 +2,10 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -13,6 +14,15 @@ from starbooth.playground.bot_api import BotApi, FileApi
 from starbooth.playground.errors import ApiError, GuestError
 from starbooth.playground.webhook import WebhookSender
 from starbooth.playground.world import World
+
+
+class _Fresh(StaticFiles):
+    """Files that a browser asks about each time, so that new and old parts of the page never mix."""
+
+    def file_response(self, *arguments: Any, **options: Any) -> Response:
+        response = super().file_response(*arguments, **options)
+        response.headers["cache-control"] = "no-cache"
+        return response
 
 
 class Playground:
@@ -48,7 +58,7 @@ class Playground:
         site.state.note = note
         site.include_router(control.router)
         site.include_router(page.router)
-        site.mount("/static", StaticFiles(directory=page.FOLDER / "static"))
+        site.mount("/static", _Fresh(directory=page.FOLDER / "static"))
         site.add_exception_handler(ApiError, _answer_api_error)
         site.add_exception_handler(GuestError, _answer_guest_error)
         return site

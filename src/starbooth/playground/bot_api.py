@@ -159,7 +159,11 @@ class FileApi:
         if found is None:
             await _error_reply(ApiError(404, "file not found")).send(send)
             return
-        content = await asyncio.to_thread(self.world.files.content, *found)
+        try:
+            content = await asyncio.to_thread(self.world.files.content, *found)
+        except ApiError as problem:
+            await _error_reply(problem).send(send)
+            return
         await _Reply(200, content, content_type=b"application/octet-stream").send(send)
 
 

@@ -141,7 +141,7 @@ async def read_messages(
     if after and not messages and wait_s and await world.feed.wait(chat.chat_id, wait_s):
         change = world.feed.last_number
         messages = _changed(chat, after)
-    return {"change": change, "messages": messages, "message_ids": list(chat.messages)}
+    return {"change": change, "messages": messages}
 
 
 @router.get("/users/{user_id}/profile")

@@ -5,6 +5,7 @@ in a folder, the oldest are deleted above a limit. Knows nothing of chats and me
 """
 
 import io
+import re
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +64,7 @@ class FileStore:
         self._folder = folder
         self._max_bytes = max_bytes
         self._files: dict[str, StoredFile] = {}
+        self._keys: dict[int, str] = {}
         self._total_bytes = 0
         self._next_number = 1
         folder.mkdir(parents=True, exist_ok=True)
@@ -72,8 +74,7 @@ class FileStore:
         self._next_number = max(self._next_number, stored.number + 1)
         if not self._blob(stored).exists():
             return False
-        self._files[stored.key] = stored
-        self._total_bytes += stored.size_bytes
+        self._enter(stored)
         return True
 
     def add_photo(self, upload: Upload) -> StoredFile:
@@ -101,29 +102,30 @@ class FileStore:
         """The file and the size letter that `file_id` means. Raises: ApiError 400 for an unknown one."""
         for prefix in _PREFIXES.values():
             key = file_id[len(prefix) : len(prefix) + _KEY_LENGTH]
-            if file_id.startswith(prefix) and key in self._files:
-                return self._files[key], file_id[len(prefix) + _KEY_LENGTH :] or "o"
+            letter = file_id[len(prefix) + _KEY_LENGTH :]
+            if file_id.startswith(prefix) and key in self._files and letter in _letters(self._files[key]):
+                return self._files[key], letter
         raise bad_request("wrong remote file identifier specified: can't unserialize it. Wrong last symbol")
 
     def find_by_path(self, path: str) -> tuple[StoredFile, str] | None:
         """The file and size letter behind a path that `getFile` named."""
-        number = Path(path).stem.removeprefix("file_")
-        for stored in self._files.values():
-            if number[:-1] == str(stored.number) and stored.path(number[-1:]) == path:
-                return stored, number[-1:]
-        return None
+        named = re.fullmatch(r"[a-z]+/file_([0-9]{1,12})([a-z])\.[a-z0-9]+", path)
+        key = self._keys.get(int(named.group(1))) if named else None
+        if named is None or key is None:
+            return None
+        stored, letter = self._files[key], named.group(2)
+        return (stored, letter) if letter in _letters(stored) and stored.path(letter) == path else None
 
     def content(self, stored: StoredFile, letter: str) -> bytes:
-        """The bytes of one size. Draws a photo's size at the first request: call it off the event loop."""
+        """The bytes of one size. Draws a photo's size at the first request: call it off the event loop.
+
+        Raises: ApiError 400 when the file was deleted meanwhile, or is a picture that turns out to be broken.
+        """
         blob = self._blob(stored)
-        if stored.kind != "photo":
-            return blob.read_bytes()
-        drawn = blob.with_suffix(f".{letter}.jpg")
-        if not drawn.exists():
-            part = drawn.with_suffix(f".{secrets.token_hex(4)}")
-            part.write_bytes(_draw(blob.read_bytes(), _BOXES_PX.get(letter, _BOXES_PX["y"])))
-            part.replace(drawn)
-        return drawn.read_bytes()
+        try:
+            return blob.read_bytes() if stored.kind != "photo" else _drawn(blob, letter)
+        except FileNotFoundError:
+            raise bad_request("wrong file_id or the file is temporarily unavailable") from None
 
     def delete_all(self) -> None:
         for stored in list(self._files.values()):
@@ -142,20 +144,35 @@ class FileStore:
         )
         self._next_number += 1
         self._blob(stored).write_bytes(upload.content)
-        self._files[stored.key] = stored
-        self._total_bytes += stored.size_bytes
+        self._enter(stored)
         while self._total_bytes > self._max_bytes and len(self._files) > 1:
             self._delete(next(iter(self._files.values())))
         return stored
 
+    def _enter(self, stored: StoredFile) -> None:
+        self._files[stored.key] = stored
+        self._keys[stored.number] = stored.key
+        self._total_bytes += stored.size_bytes
+
     def _delete(self, stored: StoredFile) -> None:
         del self._files[stored.key]
+        del self._keys[stored.number]
         self._total_bytes -= stored.size_bytes
-        for path in self._folder.glob(f"{stored.number}.*"):
+        blob = self._blob(stored)
+        for path in (blob, *(_size_path(blob, letter) for letter in _letters(stored))):
             path.unlink(missing_ok=True)
 
     def _blob(self, stored: StoredFile) -> Path:
         return self._folder / f"{stored.number}.blob"
+
+
+def _letters(stored: StoredFile) -> tuple[str, ...]:
+    """The sizes in which a file can be had; `o` is the own size."""
+    return (*_BOXES_PX, "o") if stored.kind == "photo" else ("o",)
+
+
+def _size_path(blob: Path, letter: str) -> Path:
+    return blob.with_suffix(f".{letter}.jpg")
 
 
 def photo_sizes(stored: StoredFile) -> list[Json]:
@@ -208,6 +225,21 @@ def _photo_dimensions(content: bytes) -> tuple[int, int]:
     if width_px + height_px > MAX_PHOTO_SIDES_PX or longer_px > shorter_px * MAX_PHOTO_RATIO:
         raise bad_request("PHOTO_INVALID_DIMENSIONS")
     return (height_px, width_px) if is_turned else (width_px, height_px)
+
+
+def _drawn(blob: Path, letter: str) -> bytes:
+    """One size of the photo in `blob`, drawn and kept at the first call; two at once do no harm."""
+    path = _size_path(blob, letter)
+    if not path.exists():
+        content = blob.read_bytes()
+        try:
+            drawn = _draw(content, _BOXES_PX.get(letter, _BOXES_PX["y"]))
+        except (OSError, SyntaxError, ValueError) as problem:
+            raise bad_request("IMAGE_PROCESS_FAILED") from problem
+        part = path.with_suffix(f".{secrets.token_hex(4)}")
+        part.write_bytes(drawn)
+        part.replace(path)
+    return path.read_bytes()
 
 
 def _draw(content: bytes, box_px: int) -> bytes:

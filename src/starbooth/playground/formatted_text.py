@@ -4,7 +4,6 @@ Follows the official server: `parse_mode` wins over explicit entities; lengths a
 parsing.
 """
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +11,7 @@ from starbooth.playground.errors import Json, bad_request
 from starbooth.playground.found_entities import find_entities, sort_entities, utf16_length
 from starbooth.playground.html_text import parse_html
 from starbooth.playground.markdown_text import parse_markdown_v2
+from starbooth.playground.params import decode_json
 
 MAX_TEXT_LENGTH = 4096
 MAX_CAPTION_LENGTH = 1024
@@ -71,13 +71,13 @@ def entities_field(text: str) -> Any:
     if not text:
         return None
     try:
-        return json.loads(text)
+        return decode_json(text)
     except ValueError:
         return None
 
 
 def _format(source: str, parse_mode: str, entities: Any) -> FormattedText:
-    if len(source.encode()) > 1 << 15:
+    if len(_utf8(source)) > 1 << 15:
         raise bad_request("text is too long")
     mode = parse_mode.lower()
     spans: list[Json] = []
@@ -95,6 +95,13 @@ def _format(source: str, parse_mode: str, entities: Any) -> FormattedText:
         source = source.replace("\r", "")
     text, spans = _trim(source.translate(_CONTROL), spans)
     return FormattedText(text, tuple(find_entities(text, _without_overlaps(spans))))
+
+
+def _utf8(source: str) -> bytes:
+    try:
+        return source.encode()
+    except UnicodeEncodeError:
+        raise bad_request("strings must be encoded in UTF-8") from None
 
 
 def _explicit_entity(entity: Any) -> Json:

@@ -4,11 +4,11 @@ Telegram does.
 Payment and game buttons are refused: the playground has neither.
 """
 
-import json
 from typing import Any
 
 from starbooth.playground.errors import ApiError, Json, bad_request
 from starbooth.playground.html_text import is_link
+from starbooth.playground.params import decode_json
 
 MAX_BUTTONS = 100
 _FLAGS = ("resize_keyboard", "one_time_keyboard", "is_persistent", "selective")
@@ -19,7 +19,7 @@ def parse_reply_markup(text: str) -> Json | None:
     if not text:
         return None
     try:
-        value = json.loads(text)
+        value = decode_json(text)
     except ValueError:
         raise bad_request("can't parse reply keyboard markup JSON object") from None
     if value is None:

@@ -68,9 +68,9 @@ async def read_media(request: Request, file_id: str, name: str = "") -> Response
     world: World = request.app.state.world
     try:
         stored, letter = world.files.find(file_id)
-    except ApiError:
-        raise GuestError(404, "there is no such file") from None
-    content = await asyncio.to_thread(world.files.content, stored, letter)
+        content = await asyncio.to_thread(world.files.content, stored, letter)
+    except ApiError as problem:
+        raise GuestError(404, problem.description) from None
     is_photo = stored.kind == "photo"
     headers = {**_SAFETY_HEADERS, "cache-control": "private, max-age=86400, immutable"}
     if name or stored.kind not in ("photo", "voice"):

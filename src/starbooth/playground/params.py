@@ -50,9 +50,17 @@ class Params:
         if not text:
             return None
         try:
-            return json.loads(text)
+            return decode_json(text)
         except ValueError:
             raise bad_request(refusal) from None
+
+
+def decode_json(text: str) -> Any:
+    """The value that `text` writes. Raises: ValueError, also for half a surrogate pair, which is no UTF-8."""
+    value = json.loads(text)
+    if "\\ud" in text.lower():
+        json.dumps(value, ensure_ascii=False).encode()
+    return value
 
 
 def to_integer(text: str) -> int:
@@ -71,7 +79,7 @@ async def read_params(scope: Scope, receive: Receive) -> Params:
     header = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
     kind, options = parse_options_header(header)
     if kind == b"application/x-www-form-urlencoded":
-        fields.update(parse_qsl(_decoded(body), keep_blank_values=True, max_num_fields=_MAX_FIELDS))
+        fields.update(_form_fields(body))
         return Params(fields)
     if kind == b"application/json":
         fields.update(_json_fields(body))
@@ -102,9 +110,19 @@ async def read_body(scope: Scope, receive: Receive) -> bytes:
             return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
+def _form_fields(body: bytes) -> list[tuple[str, str]]:
+    text = _decoded(body)
+    try:
+        return parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_FIELDS, errors="strict")
+    except UnicodeDecodeError:
+        raise bad_request("strings must be encoded in UTF-8") from None
+    except ValueError:
+        raise bad_request("too many fields") from None
+
+
 def _json_fields(body: bytes) -> dict[str, str]:
     try:
-        decoded = json.loads(body)
+        decoded = decode_json(_decoded(body))
     except ValueError:
         raise bad_request("can't parse request JSON object") from None
     if not isinstance(decoded, dict):

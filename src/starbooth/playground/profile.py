@@ -1,11 +1,10 @@
 """Bot API methods about the bot itself: who it is, its commands, descriptions and menu button."""
 
-import json
 import re
 from typing import Any
 
 from starbooth.playground.errors import Json, bad_request
-from starbooth.playground.params import Params
+from starbooth.playground.params import Params, decode_json
 from starbooth.playground.world import World
 
 _SCOPES = frozenset(
@@ -155,7 +154,7 @@ def allowed_updates(params: Params) -> list[str] | None:
     if not text:
         return None
     try:
-        value = json.loads(text)
+        value = decode_json(text)
     except ValueError:
         return None
     return [str(kind) for kind in value] if isinstance(value, list) else None

@@ -63,6 +63,7 @@ class World:
         folder: Path | None = None,
         now: Callable[[], float] = time.time,
         has_limits: bool = False,
+        max_messages: int = MAX_MESSAGES,
     ) -> None:
         self.bot = bot
         self.now = now
@@ -89,6 +90,7 @@ class World:
         )
         self.chat_instance_seed = secrets.randbits(40)
         self._next_message_id = 1
+        self._max_messages = max_messages
         self._order: deque[tuple[int, int]] = deque()
         self._restore()
         if not self.chats:
@@ -173,7 +175,7 @@ class World:
         }
         self._next_message_id += 1
         self._order.append((chat.chat_id, message["message_id"]))
-        if len(self._order) > MAX_MESSAGES:
+        if len(self._order) > self._max_messages:
             self._forget(*self._order.popleft())
         chat.unread = chat.unread + 1 if from_bot else 0
         self._keep(chat, message, "message")
@@ -236,7 +238,8 @@ class World:
         callback = Callback(query_id, chat.chat_id, message_id, self.now() + CALLBACK_LIFETIME_S)
         self.callbacks[query_id] = callback
         if len(self.callbacks) > MAX_CALLBACKS:
-            self.callbacks.popitem(last=False)
+            oldest_id, _ = self.callbacks.popitem(last=False)
+            self.records.delete("callback", oldest_id)
         self.records.put("callback", query_id, asdict(callback))
         return callback
 

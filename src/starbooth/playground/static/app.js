@@ -51,6 +51,7 @@ async function choose(id) {
   history.reset(messages, guest().read_by_bot, greeting);
   seen();
   draw();
+  if (matchMedia("(pointer: fine)").matches) $("text").focus();
 }
 
 function draw() {

@@ -144,6 +144,7 @@ export class History {
       event.preventDefault();
       this.act.options(message, event);
     });
+    longPress(row.querySelector(".bubble"), (touch) => this.act.options(message, touch));
     row.addEventListener("dblclick", (event) => event.target.closest("button, a") || this.act.reply(message));
     return row;
   }
@@ -151,6 +152,23 @@ export class History {
   rowOf(messageId) {
     return $(`message-${messageId}`);
   }
+}
+
+/** Some phones send no contextmenu event for a finger that stays. */
+function longPress(element, act) {
+  let timer = 0;
+  let isLong = false;
+  const stop = () => clearTimeout(timer);
+  const start = ({ touches: [touch] }) => {
+    isLong = false;
+    timer = setTimeout(() => { isLong = true; act(touch); }, 480);
+  };
+  element.addEventListener("touchstart", start, { passive: true });
+  for (const name of ["touchmove", "touchcancel"]) element.addEventListener(name, stop, { passive: true });
+  element.addEventListener("touchend", (event) => {
+    stop();
+    if (isLong) event.preventDefault(); // or the finger that leaves would press what lies below
+  });
 }
 
 /** An edit grows or shrinks gently; a text that turns into a photo is unveiled. */
