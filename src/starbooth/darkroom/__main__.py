@@ -92,7 +92,7 @@ def _serve(given: argparse.Namespace, key: str, listener: socket.socket) -> int:
     about = f"painter {given.painter}, folder {given.folder}"
     server = Server(config, greeting=f"darkroom ready on {_address(listener)} ({about})")
     server.run(sockets=[listener])
-    return 1 if crashes else 0
+    return 1 if crashes or not server.started else 0
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -28,7 +28,7 @@ from starbooth.darkroom.refusals import add_refusals
 from starbooth.darkroom.signing import UploadTokens, WebhookKey
 from starbooth.darkroom.storage_routes import StorageApi, storage_router
 from starbooth.darkroom.uploads import Uploads
-from starbooth.darkroom.webhooks import DELAYS_S, Webhooks
+from starbooth.darkroom.webhooks import Webhooks
 
 log = logging.getLogger(__name__)
 
@@ -56,11 +56,10 @@ class Settings:
     has_faults: bool = False
     allowed_origins: tuple[str, ...] = ()
     user_id: str = "darkroom"
-    webhook_delays_s: tuple[float, ...] = DELAYS_S
 
 
 class Darkroom:
-    """The parts of one running server. Built inside the event loop. Raises: journal.FolderTaken."""
+    """The parts of one running server. Belongs to one event loop. Raises: journal.FolderTaken, OSError."""
 
     def __init__(self, settings: Settings) -> None:
         folder, now = settings.folder, time.time
@@ -72,8 +71,7 @@ class Darkroom:
         self.files = FileStore(folder / "files", now=now)
         self.uploads = Uploads(folder / "uploads", self.files, now=now)
         stranger = WebhookKey(Ed25519PrivateKey.generate(), user_id=settings.user_id)
-        delays_s = settings.webhook_delays_s
-        self.webhooks = Webhooks(self.journal, self.key, stranger, self.faults, now=now, delays_s=delays_s)
+        self.webhooks = Webhooks(self.journal, self.key, stranger, self.faults, now=now)
         self.queue = JobQueue(self.journal, owe=self.webhooks.owe, now=now)
         self.foreman = Foreman(self.queue, self.files, self.faults, public_url=settings.public_url, now=now)
         self.painter: Painter | None = None
@@ -110,7 +108,7 @@ class Darkroom:
             await asyncio.sleep(SWEEP_S)
 
     def health(self) -> dict[str, Any]:
-        """Whether it paints already, with what and on what."""
+        """Whether it paints already, with what and, if the painter tells, on what device."""
         device = getattr(self.painter, "device", None)
         return {
             "status": "loading" if self.painter is None else "ready",

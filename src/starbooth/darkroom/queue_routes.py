@@ -15,7 +15,7 @@ from pydantic import AnyHttpUrl, TypeAdapter, ValidationError
 from starbooth.darkroom import answers
 from starbooth.darkroom.gate import Gate, small_body
 from starbooth.darkroom.jobqueue import Cancelling, JobQueue
-from starbooth.darkroom.jobs import Ending, Job, Json
+from starbooth.darkroom.jobs import Ending, Job, Json, LiveJob
 from starbooth.darkroom.line import Priority
 from starbooth.darkroom.records import Accepted
 from starbooth.darkroom.schemas import ENDPOINTS, InvalidInput, choose_seed, parse_arguments
@@ -67,39 +67,34 @@ class QueueApi:
             is_over = await _is_set_within(live.next_change, LOOK_S)
             if not is_over and job.request_key is None and await request.is_disconnected():
                 await self.queue.cancel(job.id)
-        return answers.result(*self._ended(job.id, job.app))
+        return answers.result(*self._ended(job.app, job.id))
 
     async def status(self, owner: str, alias: str, request_id: str, logs: bool = False) -> Response:
         """202 while it is not finished, 200 not before it is."""
-        live = self.queue.find(request_id)
-        if live is not None and live.job.app == f"{owner}/{alias}":
+        live = self._live(f"{owner}/{alias}", request_id)
+        if live is not None:
             position = self.queue.position(live)
             body = answers.live_status(live, position=position, with_logs=logs)
             job, status_code = live.job, 202
         else:
-            job, ending = self._ended(request_id, f"{owner}/{alias}")
+            job, ending = self._ended(f"{owner}/{alias}", request_id)
             body, status_code = answers.ended_status(ending, with_logs=logs), 200
         body |= answers.links(job, self.public_url)
         return JSONResponse(body, status_code, headers={"x-fal-request-id": job.id})
 
     async def stream(self, owner: str, alias: str, request_id: str, logs: bool = False) -> Response:
         """Status as server-sent events, until it is finished; each log line comes once."""
-        live = self.queue.find(request_id)
-        job = (
-            live.job
-            if live is not None and live.job.app == f"{owner}/{alias}"
-            else self._ended(request_id, f"{owner}/{alias}")[0]
-        )
+        live = self._live(f"{owner}/{alias}", request_id)
+        job = live.job if live is not None else self._ended(f"{owner}/{alias}", request_id)[0]
         headers = {"x-fal-request-id": job.id, "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(self._events(job, logs), media_type="text/event-stream", headers=headers)
 
     async def result(self, owner: str, alias: str, request_id: str) -> Response:
         """The result, or 400 while there is none."""
-        live = self.queue.find(request_id)
-        if live is not None and live.job.app == f"{owner}/{alias}":
+        if self._live(f"{owner}/{alias}", request_id) is not None:
             body = {"detail": answers.IN_PROGRESS}
             return JSONResponse(body, 400, headers={"x-fal-request-id": request_id})
-        return answers.result(*self._ended(request_id, f"{owner}/{alias}"))
+        return answers.result(*self._ended(f"{owner}/{alias}", request_id))
 
     async def cancel(self, owner: str, alias: str, request_id: str) -> Response:
         """Take it out of the line, or ask the painter to stop."""
@@ -130,7 +125,11 @@ class QueueApi:
         )
         return await self.queue.accept(job, longest_line=_longest_line(request.query_params))
 
-    def _ended(self, request_id: str, app: str) -> tuple[Job, Ending]:
+    def _live(self, app: str, request_id: str) -> LiveJob | None:
+        live = self.queue.find(request_id)
+        return live if live is not None and live.job.app == app else None
+
+    def _ended(self, app: str, request_id: str) -> tuple[Job, Ending]:
         found = self.queue.find_ended(request_id)
         if found is None or found[0].app != app:
             raise HTTPException(404, f"Request {request_id} not found")
@@ -151,7 +150,7 @@ class QueueApi:
                 last_sent_at = time.monotonic()
                 yield ": ping\n\n"
             await _is_set_within(change, LOOK_S)
-        _, ending = self._ended(job.id, job.app)
+        _, ending = self._ended(job.app, job.id)
         yield self._event(job, answers.ended_status(ending, with_logs=with_logs, logs_from=logs_sent))
 
     def _event(self, job: Job, body: Json) -> str:
