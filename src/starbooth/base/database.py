@@ -39,6 +39,7 @@ class Database:
             pool_size=connections,
             max_overflow=0,
             pool_timeout=10,
+            hide_parameters=True,  # they hold prompts and names, and errors are logged
             connect_args={"server_settings": SESSION, "timeout": 10},
         )
 

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from starbooth.base.database import Database
 from starbooth.domain.generations.request import Limits
 from starbooth.domain.users.guests import Language, meet
-from starbooth.doors.bot.handlers import Handlers, Terms
+from starbooth.doors.bot.handlers import Handlers, Terms, UpdateNotUnderstood
 from tests.doors.bot.recording import RecordingSession
 from tests.doors.bot.updates import message_update, press_update, thing_update
 
@@ -72,6 +72,22 @@ class TestRepeats:
             await meet(tx, telegram_id=7, chat_id=7, username=None, language=Language.ENGLISH)
         await handlers.handle(message_update(1, text="/start"))
         assert "A welcome gift: 20 stars for you." in telegram.texts[0]
+
+    async def test_whatever_comes_first_the_gift_is_not_lost(
+        self, handlers: Handlers, database: Database, telegram: RecordingSession
+    ) -> None:
+        person = {"id": 7, "is_bot": False, "first_name": "Ada"}
+        member = {"user": {"id": 42, "is_bot": True, "first_name": "Starbooth"}, "status": "member"}
+        change = {
+            "chat": {"id": 7, "type": "private", "first_name": "Ada"},
+            "from": person,
+            "date": 0,
+            "old_chat_member": {**member, "status": "kicked", "until_date": 0},
+            "new_chat_member": member,
+        }
+        await handlers.handle({"update_id": 1, "my_chat_member": change})
+        await handlers.handle(message_update(2, text="/balance"))
+        assert "You have 20 stars." in telegram.texts[0]
 
 
 class TestStrangers:
@@ -214,3 +230,16 @@ class TestApologising:
     ) -> None:
         await handlers.apologise(update)
         assert telegram.calls == []
+
+
+class TestSecrecy:
+    async def test_an_update_that_is_not_understood_is_named_without_its_words(
+        self, handlers: Handlers
+    ) -> None:
+        update = message_update(1, text="my secret wish")
+        update["message"]["chat"] = "my secret place"
+        with pytest.raises(UpdateNotUnderstood) as caught:
+            await handlers.handle(update)
+        assert str(caught.value) == "message.chat"
+        assert caught.value.__cause__ is None
+        assert caught.value.__suppress_context__

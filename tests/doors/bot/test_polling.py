@@ -146,6 +146,19 @@ class TestIntroduction:
         assert "WRONG" not in said
 
 
+class TestStopping:
+    async def test_a_telegram_that_does_not_answer_does_not_hold_it_up(
+        self, ada: Guest, database: Database, settings: Settings, bot: Bot
+    ) -> None:
+        await ada.add_fault("slow", method="*", count=None, seconds=15)
+        loop = asyncio.get_running_loop()
+        async with running_bot(database, settings, bot):
+            await asyncio.sleep(0.5)
+            asked_at = loop.time()
+        assert loop.time() - asked_at < 5
+        await ada.clear_faults()
+
+
 class TestWebhookMode:
     async def test_updates_come_by_the_web_process_and_nobody_polls(
         self, ada: Guest, database: Database, settings: Settings, bot: Bot, playground: str

@@ -18,6 +18,7 @@ from aiogram.enums import ChatType
 from aiogram.filters import Command as CommandFilter
 from aiogram.types import CallbackQuery, ChatMemberUpdated, Message, User
 from aiogram.types import Update as ParsedUpdate
+from pydantic import ValidationError
 
 from starbooth.base.database import Database, Tx
 from starbooth.base.errors import Refusal
@@ -32,7 +33,7 @@ from starbooth.domain.stars.errors import KeyReused
 from starbooth.domain.stars.history import read_account
 from starbooth.domain.users.guests import Guest, language_for, meet, note_blocked
 from starbooth.doors.bot import answers, presses
-from starbooth.doors.bot.actions import parse_action
+from starbooth.doors.bot.actions import Action, parse_action
 from starbooth.doors.bot.answers import Command
 from starbooth.doors.bot.inbox import Update
 from starbooth.doors.bot.messenger import BotMessenger
@@ -71,6 +72,10 @@ class Met:
     words: Words
 
 
+class UpdateNotUnderstood(Exception):
+    """Telegram sent something that is not of the form that we know. The text names the places."""
+
+
 class Handlers:
     """The handlers of one bot. Hands nothing from one update to the next, but for albums already answered."""
 
@@ -102,11 +107,19 @@ class Handlers:
         """
         if not any(kind in update for kind in ALLOWED_UPDATES):
             return
-        parsed = ParsedUpdate.model_validate(update, context={"bot": self._bot})
+        parsed = self._parse(update)
         try:
             await self._dispatcher.feed_update(self._bot, parsed)
         except Blocked:
             await self._note_blocked(update)
+
+    def _parse(self, update: Update) -> ParsedUpdate:
+        try:
+            return ParsedUpdate.model_validate(update, context={"bot": self._bot})
+        except ValidationError as error:
+            # Without its cause, which quotes what the guest wrote and would be logged.
+            places = [".".join(map(str, problem["loc"])) for problem in error.errors(include_input=False)]
+            raise UpdateNotUnderstood(", ".join(places)) from None
 
     async def apologise(self, update: Update) -> None:
         """Tell a guest that their update could not be handled. Not safe to repeat."""
@@ -119,7 +132,7 @@ class Handlers:
 
     async def on_start(self, message: Message) -> None:
         """Greet, and give the welcome gift once in a lifetime."""
-        met = await self._meet(message, is_start=True)
+        met = await self._meet(message.from_user, is_start=True)
         screen = answers.render_welcome(
             met.words,
             name=message.from_user.first_name if message.from_user else "",
@@ -131,20 +144,20 @@ class Handlers:
 
     async def on_help(self, message: Message) -> None:
         """Say how it works."""
-        met = await self._meet(message)
+        met = await self._meet(message.from_user)
         screen = answers.render_help(met.words, price_stars=await self._price_stars())
         await self._send(screen, chat_id=message.chat.id)
 
     async def on_balance(self, message: Message) -> None:
         """Tell the balance and the last movements."""
-        met = await self._meet(message)
+        met = await self._meet(message.from_user)
         async with self._database.transaction() as tx:
             account = await read_account(tx, user_id=met.guest.user_id, limit=_MOVEMENTS_SHOWN)
         await self._send(answers.render_balance(met.words, account), chat_id=message.chat.id)
 
     async def on_cancel(self, message: Message) -> None:
         """Cancel the guest's newest order, if it still waits."""
-        met = await self._meet(message)
+        met = await self._meet(message.from_user)
         try:
             async with self._database.transaction() as tx:
                 order_id = await newest_active(tx, user_id=met.guest.user_id)
@@ -160,7 +173,7 @@ class Handlers:
 
     async def on_prompt(self, message: Message) -> None:
         """Order a picture. On success the delivery answers, with the message that becomes the picture."""
-        met = await self._meet(message)
+        met = await self._meet(message.from_user)
         if met.gift_stars:
             await self._send(
                 answers.render_gift(met.words, gift_stars=met.gift_stars), chat_id=message.chat.id
@@ -182,7 +195,7 @@ class Handlers:
 
     async def on_unknown_command(self, message: Message) -> None:
         """Say that there is no such command: it is no prompt either, so nothing is charged."""
-        met = await self._meet(message)
+        met = await self._meet(message.from_user)
         await self._send(answers.render_unknown_command(met.words), chat_id=message.chat.id)
 
     async def on_thing(self, message: Message) -> None:
@@ -190,7 +203,7 @@ class Handlers:
         kind = message.content_type
         if kind not in _THINGS or (message.media_group_id and self._has_seen_album(message.media_group_id)):
             return
-        met = await self._meet(message)
+        met = await self._meet(message.from_user)
         await self._send(answers.render_unpaintable(met.words, kind), chat_id=message.chat.id)
 
     async def on_group(self, message: Message) -> None:
@@ -204,41 +217,44 @@ class Handlers:
 
     async def on_press(self, query: CallbackQuery) -> None:
         """Do what a button says, and always answer the press."""
-        words = _words_of(query.from_user)
+        met = await self._meet(query.from_user)
         action = parse_action(query.data)
         if action is None:
-            pressed = Pressed(toast=words.plain("This button does nothing any more. Nothing was charged."))
-        else:
-            try:
-                async with self._database.transaction() as tx:
-                    guest = await _meet_person(tx, query.from_user)
-                    pressed = await presses.press(
-                        tx,
-                        action,
-                        guest=guest,
-                        query_id=query.id,
-                        message_id=query.message.message_id if query.message else None,
-                        limits=self._terms.limits,
-                    )
-            except Refusal as refusal:
-                pressed = Pressed(toast=answers.word_refusal(refusal, words).striptags(), is_alert=True)
+            text = met.words.plain("This button does nothing any more. Nothing was charged.")
+            await self._messenger.answer_press(query.id, text, is_alert=False)
+            return
+        try:
+            pressed = await self._press(action, query, met.guest)
+        except Refusal as refusal:
+            pressed = Pressed(toast=answers.word_refusal(refusal, met.words).striptags(), is_alert=True)
         if pressed.screen is not None:
             await self._send(pressed.screen, chat_id=query.from_user.id)
         await self._messenger.answer_press(query.id, pressed.toast, is_alert=pressed.is_alert)
 
+    async def _press(self, action: Action, query: CallbackQuery, guest: Guest) -> Pressed:
+        async with self._database.transaction() as tx:
+            return await presses.press(
+                tx,
+                action,
+                guest=guest,
+                query_id=query.id,
+                message_id=query.message.message_id if query.message else None,
+                limits=self._terms.limits,
+            )
+
     async def on_membership(self, change: ChatMemberUpdated) -> None:
         """Remember who blocked the bot, and who came back."""
+        if change.new_chat_member.status != "kicked":
+            await self._meet(change.from_user)
+            return
         async with self._database.transaction() as tx:
-            if change.new_chat_member.status == "kicked":
-                await note_blocked(tx, chat_id=change.chat.id)
-            else:
-                await _meet_person(tx, change.from_user)
+            await note_blocked(tx, chat_id=change.chat.id)
 
-    async def _meet(self, message: Message, *, is_start: bool = False) -> Met:
+    async def _meet(self, person: User | None, *, is_start: bool = False) -> Met:
         """Know the guest and give the welcome gift, committed at once: no later refusal takes it back."""
-        assert message.from_user is not None  # a private chat always has one
+        assert person is not None  # a private chat always has one
         async with self._database.transaction() as tx:
-            guest = await _meet_person(tx, message.from_user)
+            guest = await _meet_in_private(tx, person)
             gift = await self._welcome(tx, guest) if guest.is_new or is_start else None
         return Met(
             guest=guest,
@@ -302,7 +318,7 @@ def _words_of(person: User | None) -> Words:
     return words_for(language_for(person.language_code if person else None))
 
 
-async def _meet_person(tx: Tx, person: User) -> Guest:
+async def _meet_in_private(tx: Tx, person: User) -> Guest:
     """Meet in the private chat, whose id is the person's."""
     return await meet(
         tx,

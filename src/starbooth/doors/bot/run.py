@@ -37,11 +37,13 @@ async def run_bot(*, database: Database, settings: Settings, bot: Bot, stop: asy
     wake = asyncio.Event()
     handlers = Handlers(database, bot, terms_of(settings))
     async with asyncio.TaskGroup() as group:
-        group.create_task(_receive(bot, database, settings, stop=stop, wake=wake))
-        group.create_task(_until(stop, lambda: introduce(bot)))
-        group.create_task(
-            run_inbox(database, handlers.handle, give_up=handlers.apologise, stop=stop, wake=wake)
-        )
+        companions = [
+            group.create_task(_receive(bot, database, settings, stop=stop, wake=wake)),
+            group.create_task(_until(stop, lambda: introduce(bot))),
+        ]
+        await run_inbox(database, handlers.handle, give_up=handlers.apologise, stop=stop, wake=wake)
+        for task in companions:  # what still waits for Telegram to answer
+            task.cancel()
 
 
 def terms_of(settings: Settings) -> Terms:
