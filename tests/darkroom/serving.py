@@ -41,7 +41,9 @@ class Darkroom:
         )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
-        assert line.startswith("darkroom ready on http://"), line
+        if not line.startswith("darkroom ready on http://"):
+            self.kill()
+            raise AssertionError(f"the darkroom did not start: {line!r}")
         self.url = line.split()[3]
         self.port = int(self.url.rpartition(":")[2])
 
