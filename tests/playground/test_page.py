@@ -121,6 +121,7 @@ class TestGuests:
         await page.get_by_text("/start", exact=True).wait_for()
         boris = playground.world.chats[6_100_000_002]
         assert boris.has_started
+        await page.get_by_label("Message", exact=True).wait_for()
         await page.get_by_label("Chat menu").click()
         await page.get_by_role("menuitem", name="Block the bot").click()
         await page.get_by_role("button", name="Unblock bot").wait_for()

@@ -172,7 +172,9 @@ def _send(world: World, chat: Chat, content: Json, reply_to: int | None) -> Json
     if chat.is_blocked:
         raise GuestError(409, "the bot is blocked")
     reply = {"reply_to_message": quoted(_message(chat, reply_to))} if reply_to is not None else {}
-    chat.has_started = True
+    if not chat.has_started:
+        chat.has_started = True
+        world.chat_changed(chat)
     message = world.post(chat, content | reply, from_bot=False)
     message_id = message["message_id"]
     world.send_update("message", message, chat_id=chat.chat_id, message_id=message_id)

@@ -7,7 +7,9 @@ async function ask(method, path, body) {
     options.body = JSON.stringify(body);
     options.headers = { "content-type": "application/json" };
   }
-  const answer = await fetch(`/control${path}`, options);
+  const answer = await fetch(`/control${path}`, options).catch(() => {
+    throw new Error("The playground does not answer.");
+  });
   const result = await answer.json().catch(() => ({}));
   if (!answer.ok) throw new Error(typeof result.error === "string" ? result.error : `refused (${answer.status})`);
   return result;
