@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+import socket
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -90,6 +91,17 @@ class TestEnd:
 
 
 class TestSettings:
+    async def test_a_port_that_is_taken_is_named(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            port = str(other.getsockname()[1])
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "starbooth.playground", "--port", port),
+                stderr=asyncio.subprocess.PIPE,
+            )
+            _, told = await process.communicate()
+        assert process.returncode == 1
+        assert f"Cannot listen on 127.0.0.1:{port}" in told.decode()
+
     @pytest.mark.parametrize("token", ["TEST", "0:TEST", "42:", "42:a b"])
     async def test_a_wrong_token_is_named(self, token: str) -> None:
         process = await asyncio.create_subprocess_exec(

@@ -37,12 +37,15 @@ def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     if not re.fullmatch(r"[1-9][0-9]{0,14}:[A-Za-z0-9_-]+", options.token):
         _parser().error("--token must look like 42:TEST, digits and a text")
+    try:
+        listener = socket.create_server((options.host, options.port), backlog=512)
+    except OSError as problem:
+        _parser().exit(1, f"Cannot listen on {options.host}:{options.port}: {problem.strerror}\n")
     world = World(
         BotIdentity(options.token, options.bot_name, options.bot_username),
         folder=options.folder,
         has_limits=options.limits,
     )
-    listener = socket.create_server((options.host, options.port), backlog=512)
     port = listener.getsockname()[1]
     config = uvicorn.Config(
         Playground(world, note=options.note),
