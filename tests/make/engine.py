@@ -141,7 +141,7 @@ class MemoryEngine:
 
     def forget(self, number: int) -> None:
         """Lose purchase `number`, as an engine does that lost its queue."""
-        del self._states[self.purchases[number].request_id]
+        self._states.pop(self.purchases[number].request_id, None)
 
 
 def as_engine(engine: MemoryEngine) -> Engine:
