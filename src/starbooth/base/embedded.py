@@ -5,6 +5,7 @@ server; the last to leave stops it. After a `kill -9` the next start recovers fr
 """
 
 import asyncio
+import os
 import warnings
 from pathlib import Path
 
@@ -60,7 +61,25 @@ class EmbeddedServer:
 
     def stop(self) -> None:
         """Leave the server; it ends when nobody else holds it. Safe to repeat."""
+        self._forget_the_dead()
         self._server.cleanup()
+
+    def _forget_the_dead(self) -> None:
+        """Strike out holders that were killed, which the package takes for holders for ever."""
+        with self._server._lock:  # the package's own, around every use of its list
+            holders = self._server.global_process_id_list
+            known = holders.get_and_remove(-1)
+            holders.put([pid for pid in known if _is_alive(pid)])
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # somebody else's
+    return True
 
 
 def start_server(home: Path) -> str:

@@ -93,6 +93,8 @@ async def _run_until_lost(
 ) -> None:
     connection = await database.connect_raw()
     try:
+        # A job that runs once more after PostgreSQL died does no harm, so its bookkeeping waits for no disk.
+        await connection.execute("SET synchronous_commit = off")
         queue = QueueManager(_queries(connection), channel=_NAMES.channel)
         for name, handler in handlers.items():
             queue.entrypoint(name)(_entrypoint(handler))
@@ -129,6 +131,29 @@ async def _pause(stop: asyncio.Event, *, seconds: float) -> None:
         await asyncio.wait_for(stop.wait(), timeout=seconds)
     except TimeoutError:
         return
+
+
+class Gathered:
+    """Lets those who ask while `work` is busy share the next run of it, in place of one run each."""
+
+    def __init__(self, work: Callable[[], Awaitable[None]]) -> None:
+        self._work = work
+        self._turn = asyncio.Lock()
+        self._is_awaited = False
+
+    async def run(self) -> None:
+        """Run `work`, alone; or return at once where somebody is waiting to run it anyway."""
+        if self._is_awaited:
+            return
+        self._is_awaited = True
+        try:
+            await self._turn.acquire()
+        finally:
+            self._is_awaited = False
+        try:
+            await self._work()
+        finally:
+            self._turn.release()
 
 
 async def every(seconds: float, work: Callable[[], Awaitable[None]], *, stop: asyncio.Event) -> None:

@@ -257,7 +257,7 @@ def test_whatever_happens_accounts_and_pictures_agree(
             run_state_machine_as_test(
                 OrderMachine,
                 settings=settings(
-                    max_examples=40,
+                    max_examples=25,
                     stateful_step_count=30,
                     deadline=None,
                     # Shrinking replays a failure hundreds of times, which takes minutes on a real database.

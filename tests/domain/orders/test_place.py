@@ -48,7 +48,7 @@ class TestPlacing:
         assert placed.price_stars == 2 * DEFAULT_PRICE
         assert placed.balance_stars == 20 - 2 * DEFAULT_PRICE
         assert await read_stars(database, guest) == (14, 0, 0)
-        assert await count_rows(database) == {"orders": 1, "tickets": 2, "deliveries": 1, "pgqueuer": 2}
+        assert await count_rows(database) == {"orders": 1, "tickets": 2, "deliveries": 1, "pgqueuer": 1}
         row = await read_order_row(database, placed.order_id)
         assert (row.state, row.attempt, row.progress, row.spent_stars) == ("held", 0, 0, None)
         assert row.tickets == (("unsent", None), ("unsent", None))
@@ -185,7 +185,7 @@ class TestRequestKeys:
             *(place_pictures(database, guest, request_key="k", recipient=CHAT) for _ in range(8))
         )
         assert sorted(each.is_repeat for each in placed) == [False] + [True] * 7
-        assert await count_rows(database) == {"orders": 1, "tickets": 1, "deliveries": 1, "pgqueuer": 2}
+        assert await count_rows(database) == {"orders": 1, "tickets": 1, "deliveries": 1, "pgqueuer": 1}
         assert await read_stars(database, guest) == (97, 0, 0)
 
 
