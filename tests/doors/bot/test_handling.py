@@ -173,6 +173,20 @@ class TestRetries:
         assert desk.begun.count(1) == 3
         assert desk.given_up == [1]
 
+    async def test_a_handler_that_never_ends_is_ended_and_tried_again(
+        self, database: Database, desk: Desk
+    ) -> None:
+        desk.gates[1] = asyncio.Event()
+        await keep(database, message_update(1), message_update(2))
+        async with handling(database, desk, handling_s=0.2) as wake:
+            await until(lambda: desk.begun == [1])
+            await asyncio.sleep(0.4)
+            desk.gates[1].set()
+            await make_due(database)
+            wake.set()
+            await until(lambda: desk.ended == [1, 2])
+        assert desk.begun == [1, 1, 2]
+
     async def test_an_apology_that_fails_changes_nothing(self, database: Database, desk: Desk) -> None:
         async def fail(update: Update) -> None:
             desk.given_up.append(update["update_id"])

@@ -221,6 +221,19 @@ class TestCommands:
         assert status.labels == []
         assert await balance_of(database, ada) == 20
 
+    async def test_one_cancel_cancels_one_although_its_answer_got_lost(
+        self, ada: Guest, worker: Worker, database: Database
+    ) -> None:
+        await start(ada)
+        await ada.say("a red boat")
+        await ada.say("a blue boat")
+        await worker.wait_for_order(count=2)
+        await ada.add_fault("server_error", method="sendmessage", count=2)
+        asked = await ada.say("/cancel")
+        await answer_to(ada, asked, "Cancelled. All 3 stars are back with you.")
+        assert [order.state for order in await worker.orders()] == ["held", "cancelled"]
+        assert await balance_of(database, ada) == 17
+
     async def test_cancel_with_nothing_waiting(self, ada: Guest) -> None:
         await start(ada)
         asked = await ada.say("/cancel")

@@ -167,14 +167,30 @@ class TestCancel:
         await ada.wait_for(lambda message: message.message_id == status.message_id and not message.labels)
         assert await balance_of(database, ada) == 20
 
-    async def test_a_second_press_is_told_that_it_is_too_late(self, ada: Guest, worker: Worker) -> None:
+    async def test_a_second_press_says_the_same_and_gives_nothing_more(
+        self, ada: Guest, worker: Worker, database: Database
+    ) -> None:
         await start(ada)
         await ada.say("a red boat")
         await worker.wait_for_order()
         await worker.show()
         status = await ada.wait_for(lambda message: message.labels == ["Cancel"])
-        first, second = await asyncio.gather(press(ada, status, "Cancel"), press(ada, status, "Cancel"))
-        assert {first["text"], second["text"]} == {
-            "Cancelled. All 3 stars are back with you.",
+        answers = await asyncio.gather(*(press(ada, status, "Cancel") for _ in range(3)))
+        assert {answer["text"] for answer in answers} == {"Cancelled. All 3 stars are back with you."}
+        assert await balance_of(database, ada) == 20
+
+    async def test_a_picture_that_is_being_painted_is_not_cancelled(
+        self, ada: Guest, worker: Worker, database: Database
+    ) -> None:
+        await start(ada)
+        await ada.say("a red boat")
+        await worker.wait_for_order()
+        await worker.show()
+        status = await ada.wait_for(lambda message: message.labels == ["Cancel"])
+        await worker.start()
+        answer = await press(ada, status, "Cancel")
+        assert (answer["text"], answer["show_alert"]) == (
             "Too late to cancel: it has started or is finished.",
-        }
+            True,
+        )
+        assert await balance_of(database, ada) == 17

@@ -35,7 +35,7 @@ from starbooth.domain.users.guests import Guest, language_for, meet, note_blocke
 from starbooth.doors.bot import answers, presses
 from starbooth.doors.bot.actions import Action, parse_action
 from starbooth.doors.bot.answers import Command
-from starbooth.doors.bot.inbox import Update
+from starbooth.doors.bot.inbox import NOTE, Update, note_in_update
 from starbooth.doors.bot.messenger import BotMessenger
 from starbooth.doors.bot.presses import Pressed
 from starbooth.doors.bot.words import Words, words_for
@@ -155,21 +155,30 @@ class Handlers:
             account = await read_account(tx, user_id=met.guest.user_id, limit=_MOVEMENTS_SHOWN)
         await self._send(answers.render_balance(met.words, account), chat_id=message.chat.id)
 
-    async def on_cancel(self, message: Message) -> None:
-        """Cancel the guest's newest order, if it still waits."""
+    async def on_cancel(self, message: Message, event_update: ParsedUpdate) -> None:
+        """Cancel the guest's newest order, if it still waits. A second run must not cancel the next one."""
         met = await self._meet(message.from_user)
+        returned_stars = (event_update.model_extra or {}).get(NOTE)
         try:
-            async with self._database.transaction() as tx:
-                order_id = await newest_active(tx, user_id=met.guest.user_id)
-                ended = order_id and await cancel_waiting(tx, order_id=order_id, user_id=met.guest.user_id)
+            if returned_stars is None:
+                returned_stars = await self._cancel_newest(met.guest, event_update.update_id)
         except Refusal as refusal:
             return await self._refuse(refusal, met.words, message)
-        if ended:
-            screen = answers.render_cancelled(met.words, returned_stars=ended.price_stars)
-        else:
+        if returned_stars is None:
             screen = answers.render_nothing_waits(met.words)
-        await self._send(screen, chat_id=message.chat.id)
-        return None
+        else:
+            screen = answers.render_cancelled(met.words, returned_stars=int(returned_stars))
+        return await self._send(screen, chat_id=message.chat.id)
+
+    async def _cancel_newest(self, guest: Guest, update_id: int) -> str | None:
+        """The stars that came back, as noted in the update; None where nothing waits."""
+        async with self._database.transaction() as tx:
+            order_id = await newest_active(tx, user_id=guest.user_id)
+            if order_id is None:
+                return None
+            ended = await cancel_waiting(tx, order_id=order_id, user_id=guest.user_id)
+            await note_in_update(tx, update_id, str(ended.price_stars))
+        return str(ended.price_stars)
 
     async def on_prompt(self, message: Message) -> None:
         """Order a picture. On success the delivery answers, with the message that becomes the picture."""

@@ -28,6 +28,7 @@ Handle = Callable[[Update], Awaitable[None]]
 MOST_TRIES = 10
 _MOST_TRIES_OF_A_BUG = 3
 _LONGEST_DELAY = timedelta(seconds=150)
+_LONGEST_ASKED_DELAY = timedelta(minutes=15)
 _RENEW_EVERY_S = 2.0
 _LOOK_EVERY_S = 1.0
 _LISTEN_ANEW_S = 60.0
@@ -41,16 +42,18 @@ async def run_inbox(
     stop: asyncio.Event,
     wake: asyncio.Event,
     chats_at_once: int = 20,
+    handling_s: float = 60.0,
     last_words_s: float = 15.0,
 ) -> None:
     """Handle waiting updates until `stop` is set, then let those under way end and give back the rest.
 
     handle: raises Unavailable to be called again later, within limits; any other exception is a bug.
     give_up: called once an update has failed for good; what it raises is logged and changes nothing.
+    handling_s: how long one update may take before it counts as a bug.
     last_words_s: how long handlers under way have to end after `stop`.
     wake: set it when updates were kept; they are found within a second without it.
     """
-    desk = _Desk(database, handle, give_up, wake, chats_at_once)
+    desk = _Desk(database, handle, give_up, wake, chats_at_once=chats_at_once, handling_s=handling_s)
     async with asyncio.TaskGroup() as group:
         companions = [
             group.create_task(desk.keep_leases()),
@@ -73,10 +76,17 @@ class _Desk:
     """What this process has in hand, and what it has ended but not yet noted in the database."""
 
     def __init__(
-        self, database: Database, handle: Handle, give_up: Handle, wake: asyncio.Event, chats_at_once: int
+        self,
+        database: Database,
+        handle: Handle,
+        give_up: Handle,
+        wake: asyncio.Event,
+        *,
+        chats_at_once: int,
+        handling_s: float,
     ) -> None:
         self._database, self._handle, self._give_up, self._wake = database, handle, give_up, wake
-        self._chats_at_once = chats_at_once
+        self._chats_at_once, self._handling_s = chats_at_once, handling_s
         self._me = new_id()
         self._in_hand: dict[int, asyncio.Task[None]] = {}
         self._ended: list[Ending] = []
@@ -119,11 +129,13 @@ class _Desk:
             log.error("update.failed", reason="handling it never ended")
             return Ending(update_id=claimed.update_id, verdict=Verdict.FAILED)
         try:
-            await self._handle(claimed.body)
+            async with asyncio.timeout(self._handling_s):
+                await self._handle(claimed.body)
         except Unavailable as error:
             is_last = claimed.tries >= MOST_TRIES
             log.warning("update.unavailable", reason=error.reason, is_last=is_last)
-            delay = max(_backoff(claimed.tries), timedelta(seconds=error.retry_after_s or 0.0))
+            asked = timedelta(seconds=error.retry_after_s or 0.0)
+            delay = max(_backoff(claimed.tries), min(asked, _LONGEST_ASKED_DELAY))
         except Exception:
             is_last = claimed.tries >= _MOST_TRIES_OF_A_BUG
             log.exception("update.bug", is_last=is_last)
@@ -131,7 +143,7 @@ class _Desk:
         else:
             return Ending(update_id=claimed.update_id, verdict=Verdict.HANDLED)
         verdict = Verdict.FAILED if is_last else Verdict.WAITING
-        return Ending(update_id=claimed.update_id, verdict=verdict, delay=min(delay, _LONGEST_DELAY))
+        return Ending(update_id=claimed.update_id, verdict=verdict, delay=delay)
 
     async def _say_sorry(self, claimed: Claimed) -> None:
         try:
@@ -156,14 +168,15 @@ class _Desk:
         """Let handlers end, within this time, and give back what did not."""
         if self._in_hand:
             await asyncio.wait(self._in_hand.values(), timeout=last_words_s)
-        left = list(self._in_hand)
+        left = dict(self._in_hand)
         self.cancel()
+        await asyncio.gather(*left.values(), return_exceptions=True)
         try:
             async with self._database.transaction() as tx:
                 if self._ended:
                     await finish_updates(tx, self._ended, me=self._me)
                 if left:
-                    await give_back(tx, me=self._me, in_hand=left)
+                    await give_back(tx, me=self._me, in_hand=list(left))
         except Unavailable as error:  # the leases end by themselves
             _log.warning("inbox.unavailable", reason=error.reason)
 

@@ -19,6 +19,8 @@ from starbooth.base.database import Tx
 
 CHANNEL = "starbooth_inbox"
 LEASE = timedelta(seconds=7)
+# A key of our own in a kept update; Telegram's names have no such prefix.
+NOTE = "starbooth_note"
 # Telegram offers an update again for 24 hours; what tells that it is a repeat is kept for twice as long.
 KEEP = timedelta(hours=48)
 
@@ -159,6 +161,21 @@ async def finish_updates(tx: Tx, endings: Sequence[Ending], *, me: str) -> None:
         "delays": [ending.delay for ending in endings],
     }
     await tx.execute(_FINISH, values)
+
+
+async def note_in_update(tx: Tx, update_id: int, note: str) -> None:
+    """Write into an update what handling it has done, so that a second handling finds it as `update[NOTE]`.
+
+    For what bears no key of its own: the note and the deed commit together. Repeat: the last note stays.
+    """
+    await tx.execute(
+        text(
+            "UPDATE starbooth.inbox"
+            " SET body = jsonb_set(body, CAST(:path AS text[]), to_jsonb(CAST(:note AS text)))"
+            " WHERE update_id = :id AND state = 'waiting'"
+        ),
+        {"id": update_id, "path": [NOTE], "note": note},
+    )
 
 
 async def give_back(tx: Tx, *, me: str, in_hand: Sequence[int]) -> None:

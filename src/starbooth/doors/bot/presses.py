@@ -12,6 +12,7 @@ from starbooth.domain.catalog.offers import default_offer
 from starbooth.domain.delivery.screen import Screen
 from starbooth.domain.generations.finish import cancel_waiting
 from starbooth.domain.generations.request import Limits, PictureRequest, Recipient, request_pictures
+from starbooth.domain.orders.end import OrderState
 from starbooth.domain.orders.errors import NoSuchOrder
 from starbooth.domain.orders.place import Source
 from starbooth.domain.orders.read import OrderView, read_earlier, read_order
@@ -42,16 +43,25 @@ async def press(
     Raises: NoSuchOrder (also for somebody else's), TooLateToCancel, and what placing an order raises; after
     any of them `tx` must be rolled back.
     """
-    words = words_for(guest.language)
-    if action.verb is Verb.CANCEL:
-        ended = await cancel_waiting(tx, order_id=action.order_id, user_id=guest.user_id)
-        return Pressed(toast=cancelled(words, returned_stars=ended.price_stars).striptags())
     view = await read_order(tx, action.order_id, slots=1)
     if view is None or view.user_id != guest.user_id:
         raise NoSuchOrder
+    words = words_for(guest.language)
+    if action.verb is Verb.CANCEL:
+        if view.state is not OrderState.CANCELLED:  # else it was this button, pressed or handled twice
+            await cancel_waiting(tx, order_id=action.order_id, user_id=guest.user_id)
+        return Pressed(toast=cancelled(words, returned_stars=view.price_stars).striptags())
+    recipient = Recipient(chat_id=guest.chat_id, reply_to_message_id=message_id, language=guest.language)
+    return await _order(tx, action, view, query_id=query_id, recipient=recipient, limits=limits)
+
+
+async def _order(
+    tx: Tx, action: Action, view: OrderView, *, query_id: str, recipient: Recipient, limits: Limits
+) -> Pressed:
+    words = words_for(recipient.language)
     button = f"cb:{action.verb}:{action.order_id}:"
     request_key = f"{button}{query_id}"
-    earlier = await read_earlier(tx, user_id=guest.user_id, request_key=request_key, key_prefix=button)
+    earlier = await read_earlier(tx, user_id=view.user_id, request_key=request_key, key_prefix=button)
     if earlier.has_this_key:
         return Pressed(toast=words.plain("On its way."))
     if earlier.is_any_active or earlier.is_any_younger_than(SAME_PRESS_WITHIN):
@@ -61,7 +71,6 @@ async def press(
         screen = render_dearer(words, action=action, price_stars=price_stars)
         return Pressed(toast=words.plain("The price has changed."), screen=screen)
     ask = _ask(action, view, request_key=request_key, turn=earlier.count)
-    recipient = Recipient(chat_id=guest.chat_id, reply_to_message_id=message_id, language=guest.language)
     placed = await request_pictures(tx, ask, limits=limits, recipient=recipient)
     return Pressed(toast=words.plain("On its way: {stars}.", stars=plain_stars(words, placed.price_stars)))
 
