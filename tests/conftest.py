@@ -5,9 +5,13 @@ the last to leave stops it and deletes it. Each database is cloned from a templa
 """
 
 import asyncio
+import json
 import os
 import secrets
+import shutil
+import signal
 import tempfile
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -93,9 +97,40 @@ class DatabaseServer:
         self._runner.run(self._admin.execute(statement))
 
 
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def wait_until_gone(file: Path, *, timeout_s: float) -> None:
+    for _ in range(int(timeout_s / 0.1)):
+        if not file.exists():
+            return
+        time.sleep(0.1)
+
+
+def clear_up_after_the_killed() -> None:
+    """Stop and remove the servers of earlier runs that were killed before they could do it themselves."""
+    for holders in Path(tempfile.gettempdir()).glob("starbooth-tests-*/postgresql/.handle_pids.json"):
+        with suppress(OSError, ValueError):  # another run is clearing up the same one
+            if any(is_alive(pid) for pid in json.loads(holders.read_text())):
+                continue
+            postmaster = holders.with_name("postmaster.pid")
+            if postmaster.exists():
+                os.kill(int(postmaster.read_text().split()[0]), signal.SIGINT)
+                wait_until_gone(postmaster, timeout_s=5)
+            shutil.rmtree(holders.parents[1], ignore_errors=True)
+
+
 @pytest.fixture(scope="session")
 def database_server() -> Iterator[DatabaseServer]:
     """The run's PostgreSQL, with the template built."""
+    clear_up_after_the_killed()
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID", secrets.token_hex(4))[:12]
     home = Path(tempfile.gettempdir()) / f"starbooth-tests-{run}"
     server = DatabaseServer(home)
