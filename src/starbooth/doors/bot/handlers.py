@@ -193,9 +193,8 @@ class Handlers:
             source=Source.BOT,
             prompt=message.text or "",
         )
-        recipient = Recipient(
-            chat_id=message.chat.id, reply_to_message_id=message.message_id, language=met.guest.language
-        )
+        # No reply: the answer stands right below and quotes the words, which a forwarded picture keeps.
+        recipient = Recipient(chat_id=message.chat.id, reply_to_message_id=None, language=met.guest.language)
         try:
             async with self._database.transaction() as tx:
                 await request_pictures(tx, ask, limits=self._terms.limits, recipient=recipient)
