@@ -107,8 +107,9 @@ class TestAutoencoder:
 
     def test_a_true_picture_has_no_loss_and_another_has(self) -> None:
         pixels = torch.rand(1, 3, 8, 8)
-        assert picture_loss(pixels, pixels) == 0
-        assert picture_loss(pixels, 1 - pixels) > 0
+        weights = torch.ones(1, 1, 8, 8)
+        assert picture_loss(pixels, pixels, weights) == 0
+        assert picture_loss(pixels, 1 - pixels, weights) > 0
 
 
 class TestOrthogonalised:

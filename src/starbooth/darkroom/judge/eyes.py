@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from starbooth.darkroom.training.scenes import KINDS, NAMES
 
-SIDE_PX = 128
+SIDE_PX = 96
 WIDTHS = (24, 48, 96, 128)
-DEFAULT_EYES = Path(__file__).parent.parent / "weights" / "judge" / "eyes.safetensors"
+DEFAULT_EYES = Path(__file__).parent / "eyes.safetensors"
 
 
 class Eyes(nn.Module):

@@ -10,7 +10,9 @@ latents with that noise added, so it forgives what the transformer gets a little
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +21,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from starbooth.darkroom.training.muon import optimisers_for, set_rate
+from starbooth.darkroom.training.muon import optimisers_for, set_mean_gradients, set_rate, step_alone
 from starbooth.darkroom.training.scenes import Scenes
 
 LATENT_CHANNELS = 16
 LATENT_NOISE = 0.1
 WIDTHS = (16, 32, 64, 128, 192)
 FOLDED = 12
-LRS = [3e-3, 1e-3]
+THING_WEIGHT = 3.0
+MATRIX_LR = 3e-3
+OTHER_LR = 1e-3
 Log = Callable[[str], None]
 
 
@@ -109,12 +113,28 @@ def as_tensor(pixels: Any) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float().contiguous() / 127.5 - 1
 
 
-def batches(scenes: Scenes, *, seed: int, batch: int, after: int) -> Iterator[Tensor]:
-    """Endless batches in an order that `seed` decides, beginning `after` batches in."""
-    step = after
-    while True:
-        yield as_tensor(scenes.pixels[chosen_at(scenes, seed=seed, batch=batch, step=step)])
-        step += 1
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A few scenes of one batch. weights: (count, 1, height, width), larger where the thing is, mean 1."""
+
+    pixels: Tensor
+    weights: Tensor
+    chosen: NDArray[np.int64]
+    step: int
+    number: int
+
+
+def parts_at(step: int, scenes: Scenes, *, seed: int, batch: int, parts: int) -> list[Part]:
+    """The batch of `step`, always the same one, in equal parts."""
+    made = []
+    for number, chosen in enumerate(np.split(chosen_at(scenes, seed=seed, batch=batch, step=step), parts)):
+        pixels = as_tensor(scenes.pixels[chosen])
+        cells = torch.from_numpy(scenes.cells[chosen]).float()[:, None] / 255
+        weights = 1 + (THING_WEIGHT - 1) * nn.functional.interpolate(cells, size=pixels.shape[2:])
+        made.append(
+            Part(pixels=pixels, weights=weights / weights.mean(), chosen=chosen, step=step, number=number)
+        )
+    return made
 
 
 def chosen_at(scenes: Scenes, *, seed: int, batch: int, step: int) -> NDArray[np.int64]:
@@ -122,12 +142,12 @@ def chosen_at(scenes: Scenes, *, seed: int, batch: int, step: int) -> NDArray[np
     return np.sort(np.random.default_rng((seed, step)).integers(len(scenes.pixels), size=batch))
 
 
-def picture_loss(made: Tensor, true: Tensor) -> Tensor:
-    """Error of the pixels and of their differences to the neighbours, so that edges stay sharp."""
-    loss = (made - true).abs().mean() + 0.5 * (made - true).square().mean()
-    for axis in (2, 3):
-        loss = loss + 0.5 * (made.diff(dim=axis) - true.diff(dim=axis)).abs().mean()
-    return loss
+def picture_loss(made: Tensor, true: Tensor, weights: Tensor) -> Tensor:
+    """Weighted error of the pixels and of their differences to the neighbours, so that edges stay sharp."""
+    error = made - true
+    loss = ((error.abs() + 0.5 * error.square()) * weights).mean()
+    across, down = error.diff(dim=3).abs(), error.diff(dim=2).abs()
+    return loss + 0.5 * (across * weights[..., 1:]).mean() + 0.5 * (down * weights[:, :, 1:]).mean()
 
 
 def rate_at(step: int, steps: int) -> float:
@@ -135,10 +155,10 @@ def rate_at(step: int, steps: int) -> float:
     return min(1.0, (step + 1) / 40, max(0.02, 2 * (steps - step) / steps))
 
 
-def with_noise(latents: Tensor, step: int) -> Tensor:
-    """Latents with noise of LATENT_NOISE of their size, growing from nothing over the first 400 steps."""
-    dice = torch.Generator().manual_seed(step)
-    size = LATENT_NOISE * min(1.0, step / 400) * latents.detach().float().square().mean().sqrt()
+def with_noise(latents: Tensor, part: Part, *, share: float) -> Tensor:
+    """Latents with noise of `share` of their size."""
+    dice = torch.Generator().manual_seed(part.step * 100 + part.number)
+    size = share * latents.detach().float().square().mean().sqrt()
     return latents + size * torch.randn(latents.shape, generator=dice)
 
 
@@ -147,34 +167,47 @@ def teach(
     checkpoint: Path,
     *,
     parts: nn.ModuleDict,
-    pass_through: Callable[[Tensor, int], Tensor],
+    pass_through: Callable[[Part], Tensor],
     steps: int,
     batch: int,
     log: Log,
 ) -> None:
-    """Teach `parts` to give back what `pass_through` gets, going on from `checkpoint` if it is there."""
-    optimisers = optimisers_for(parts.named_parameters(), matrix_lr=LRS[0], other_lr=LRS[1])
+    """Teach `parts` to give back the pixels that `pass_through` gets.
+
+    Goes on from `checkpoint` if it is there. Every processor thread learns from its own part of the batch.
+    """
+    threads = torch.get_num_threads()
+    optimisers = optimisers_for(
+        parts.named_parameters(), matrix_lr=MATRIX_LR, other_lr=OTHER_LR, parts=threads
+    )
+    rates = [*[MATRIX_LR] * threads, OTHER_LR]
     first = resume(checkpoint, parts, optimisers)
+    learners = [parameter for parameter in parts.parameters() if parameter.requires_grad]
     started = time.monotonic()
-    for step, pixels in zip(
-        range(first, steps), batches(scenes, seed=1, batch=batch, after=first), strict=False
-    ):
-        set_rate(optimisers, LRS, rate_at(step, steps))
-        made = pass_through(pixels, step).float()
-        loss = picture_loss(made, pixels)
-        torch.autograd.backward(loss)
-        for optimiser in optimisers:
-            optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
-        if (step + 1) % 25 == 0 or step + 1 == steps:
-            error = (made.detach() - pixels).square().mean().item()
-            speed = (step + 1 - first) * batch / (time.monotonic() - started)
-            log(
-                f"{checkpoint.stem} {step + 1}/{steps} loss {loss.item():.4f} "
-                f"psnr {10 * np.log10(4 / error):.1f} dB {speed:.1f} scenes/s"
-            )
-        if (step + 1) % 100 == 0 or step + 1 == steps:
-            save_whole(parts, optimisers, step + 1, checkpoint)
+
+    def learn(part: Part) -> tuple[tuple[Tensor | None, ...], float]:
+        torch.set_num_threads(1)
+        made = pass_through(part).float()
+        loss = picture_loss(made, part.pixels, part.weights)
+        error = (made.detach() - part.pixels).square().mean().item()
+        return torch.autograd.grad(loss, learners, allow_unused=True), error
+
+    with ThreadPoolExecutor(threads) as pool:
+        for step in range(first, steps):
+            set_rate(optimisers, rates, rate_at(step, steps))
+            jobs = parts_at(step, scenes, seed=1, batch=batch, parts=threads)
+            answers = list(pool.map(learn, jobs))
+            set_mean_gradients(learners, [gradients for gradients, _ in answers])
+            list(pool.map(step_alone, optimisers))
+            if (step + 1) % 25 == 0 or step + 1 == steps:
+                error = np.mean([error for _, error in answers])
+                speed = (step + 1 - first) * batch / (time.monotonic() - started)
+                log(
+                    f"{checkpoint.stem} {step + 1}/{steps} "
+                    f"psnr {10 * np.log10(4 / error):.1f} dB {speed:.1f} scenes/s"
+                )
+            if (step + 1) % 100 == 0 or step + 1 == steps:
+                save_whole(parts, optimisers, step + 1, checkpoint)
 
 
 def resume(checkpoint: Path, parts: nn.Module, optimisers: list[torch.optim.Optimizer]) -> int:
@@ -207,10 +240,11 @@ def teach_inner_levels(scenes: Scenes, home: Path, *, steps: int, log: Log) -> A
     model.encoder.down_blocks[0].requires_grad_(False)
     _start_quiet(model)
 
-    def pass_through(pixels: Tensor, step: int) -> Tensor:
+    def pass_through(part: Part) -> Tensor:
+        share = LATENT_NOISE * min(1.0, part.step / 400)
         with torch.autocast("cpu", torch.bfloat16):
-            latents = encode_folded(model, fold(pixels))
-            return decode_folded(model, head, with_noise(latents, step))
+            latents = encode_folded(model, fold(part.pixels))
+            return decode_folded(model, head, with_noise(latents, part, share=share))
 
     parts = nn.ModuleDict({"autoencoder": model, "head": head})
     teach(scenes, home / "inner.pt", parts=parts, pass_through=pass_through, steps=steps, batch=8, log=log)
@@ -224,12 +258,11 @@ def teach_decoder(model: Any, scenes: Scenes, grid: Tensor, home: Path, *, steps
     """
     torch.manual_seed(1)
     parts = nn.ModuleDict({"decoder": model.decoder})
-    shown: Callable[[Tensor], Tensor] = torch.compile(model.decoder)
 
-    def pass_through(pixels: Tensor, step: int) -> Tensor:
-        chosen = chosen_at(scenes, seed=1, batch=len(pixels), step=step)
+    def pass_through(part: Part) -> Tensor:
+        latents = grid[torch.from_numpy(part.chosen)].float()
         with torch.autocast("cpu", torch.bfloat16):
-            made: Tensor = shown(with_noise(grid[torch.from_numpy(chosen)].float(), step + 400))
+            made: Tensor = model.decoder(with_noise(latents, part, share=LATENT_NOISE))
         return made
 
     teach(scenes, home / "decoder.pt", parts=parts, pass_through=pass_through, steps=steps, batch=4, log=log)

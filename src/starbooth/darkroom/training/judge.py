@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from starbooth.darkroom.judge.eyes import SIDE_PX, Eyes, as_input
 from starbooth.darkroom.training.scenes import SHAPES, open_scenes
 
-BATCH = 48
+BATCH = 32
 
 
 def squares_of(home: Path) -> tuple[NDArray[np.uint8], NDArray[np.int8]]:
@@ -37,15 +37,15 @@ def squares_of(home: Path) -> tuple[NDArray[np.uint8], NDArray[np.int8]]:
 
 
 def roughened(pictures: Tensor, random: torch.Generator) -> Tensor:
-    """Shifted by up to 6 pixels, one half blurred, with noise and another brightness."""
-    down, right = torch.randint(-6, 7, (2,), generator=random).tolist()
+    """Shifted by up to 4 pixels, one half blurred, with noise and another brightness."""
+    down, right = torch.randint(-4, 5, (2,), generator=random).tolist()
     pictures = torch.roll(pictures, (down, right), dims=(2, 3))
     if torch.rand((), generator=random) < 0.5:
         factor = int(torch.randint(2, 4, (), generator=random))
         small = nn.functional.avg_pool2d(pictures, factor)
         pictures = nn.functional.interpolate(small, size=(SIDE_PX, SIDE_PX), mode="bilinear")
-    scale = 1 + 0.15 * torch.randn((len(pictures), 1, 1, 1), generator=random)
-    return pictures * scale + 0.08 * torch.randn(pictures.shape, generator=random)
+    scale = 1 + 0.1 * torch.randn((len(pictures), 1, 1, 1), generator=random)
+    return pictures * scale + 0.05 * torch.randn(pictures.shape, generator=random)
 
 
 def teach_judge(home: Path, into: Path, *, steps: int, log: Callable[[str], None]) -> Eyes:

@@ -7,7 +7,7 @@ torch.optim.Muon takes matrices only; this one also takes the kernels of convolu
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -52,9 +52,12 @@ class Muon(torch.optim.Optimizer):
 
 
 def optimisers_for(
-    parameters: Iterable[tuple[str, nn.Parameter]], *, matrix_lr: float, other_lr: float
+    parameters: Iterable[tuple[str, nn.Parameter]], *, matrix_lr: float, other_lr: float, parts: int = 1
 ) -> list[torch.optim.Optimizer]:
-    """Muon for the inner matrices; AdamW for vectors, embeddings, and the first and last layers."""
+    """Muon for the inner matrices; AdamW for vectors, embeddings, and the first and last layers.
+
+    Muon comes in `parts` of about the same work, the AdamW last; all may step at the same time.
+    """
     matrices: list[nn.Parameter] = []
     others: list[nn.Parameter] = []
     for name, parameter in parameters:
@@ -62,8 +65,9 @@ def optimisers_for(
             continue
         is_inner = parameter.ndim >= 2 and not any(part in name for part in OUTER_LAYERS)
         (matrices if is_inner else others).append(parameter)
+    matrices.sort(key=lambda matrix: -matrix.numel() * min(matrix.flatten(1).shape))
     return [
-        Muon(matrices, lr=matrix_lr),
+        *(Muon(matrices[part::parts], lr=matrix_lr) for part in range(parts)),
         torch.optim.AdamW(others, lr=other_lr, betas=(0.9, 0.95), weight_decay=0.0),
     ]
 
@@ -79,3 +83,22 @@ def set_rate(optimisers: list[torch.optim.Optimizer], base_lrs: list[float], sha
     for optimiser, base in zip(optimisers, base_lrs, strict=True):
         for group in optimiser.param_groups:
             group["lr"] = base * share
+
+
+def set_mean_gradients(
+    parameters: Sequence[nn.Parameter], gradients: Sequence[tuple[Tensor | None, ...]]
+) -> None:
+    """Give each parameter the mean of its gradients, one row of `gradients` per part of the batch."""
+    for number, parameter in enumerate(parameters):
+        known = [row[number] for row in gradients]
+        total = known[0]
+        for more in known[1:]:
+            if total is not None and more is not None:
+                total.add_(more)
+        parameter.grad = None if total is None else total.div_(len(gradients))
+
+
+def step_alone(optimiser: torch.optim.Optimizer) -> None:
+    """One step on one processor thread, for use beside others."""
+    torch.set_num_threads(1)
+    optimiser.step()

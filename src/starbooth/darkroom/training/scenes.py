@@ -36,9 +36,9 @@ class Shape:
 
 
 SHAPES = (
-    Shape(width_px=256, height_px=256, count=8192),
-    Shape(width_px=288, height_px=224, count=3072),
-    Shape(width_px=224, height_px=288, count=3072),
+    Shape(width_px=256, height_px=256, count=4800),
+    Shape(width_px=288, height_px=224, count=1600),
+    Shape(width_px=224, height_px=288, count=1600),
 )
 
 
@@ -128,7 +128,7 @@ def open_scenes(home: Path, shape: Shape) -> Scenes:
     """The drawn scenes of `shape`, pixels read from disk as they are needed."""
     folder = folder_of(home, shape)
     return Scenes(
-        pixels=np.load(folder / "pixels.npy", mmap_mode="r"),
-        labels=np.load(folder / "labels.npy"),
-        cells=np.load(folder / "cells.npy"),
+        pixels=np.load(folder / "pixels.npy", mmap_mode="r")[: shape.count],
+        labels=np.load(folder / "labels.npy")[: shape.count],
+        cells=np.load(folder / "cells.npy")[: shape.count],
     )

@@ -31,7 +31,7 @@ def draw(bench: Bench, _steps: int | None) -> None:
 
 def teach_judge(bench: Bench, steps: int | None) -> None:
     """Teach the judge's eyes."""
-    judge.teach_judge(bench.home, bench.home / "eyes.safetensors", steps=steps or 700, log=bench.log)
+    judge.teach_judge(bench.home, bench.home / "eyes.safetensors", steps=steps or 1500, log=bench.log)
 
 
 def teach_inner(bench: Bench, steps: int | None) -> None:

@@ -11,7 +11,8 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from starbooth.darkroom.training.autoencoder import LATENT_CHANNELS, resume, save_whole
-from starbooth.darkroom.training.muon import optimisers_for, set_rate
+from starbooth.darkroom.training.muon import optimisers_for, set_mean_gradients, set_rate, step_alone
 from starbooth.darkroom.training.scenes import NAMES, view_of
 from starbooth.darkroom.training.text import CLIP_WIDTH, T5_WIDTH, Language, tokens_of
 from starbooth.darkroom.world.words import Colour, Thing, caption_of
 
 SHIFT = 3.0
-BATCH = 16
-LRS = [3e-3, 1e-3]
+BATCH = 24
+MATRIX_LR = 3e-3
+OTHER_LR = 1e-3
 GLIMPSE_AFTER = 2
 THING_WEIGHT = 4.0
 GLIMPSE_WEIGHT = 0.1
@@ -74,7 +76,7 @@ def new_transformer() -> Any:
 
 
 def packed(grid: Tensor) -> Tensor:
-    """(batch, channels, rows, columns) to (batch, rows/2 * columns/2, 4 * channels), as the pipeline packs."""
+    """(batch, channels, rows, columns) to (batch, rows/2 * columns/2, 4 * channels), as diffusers does."""
     batch, channels, rows, columns = grid.shape
     split = grid.reshape(batch, channels, rows // 2, 2, columns // 2, 2)
     return split.permute(0, 2, 4, 1, 3, 5).reshape(batch, rows * columns // 4, 4 * channels)
@@ -137,7 +139,7 @@ class Lesson:
 
 
 def lesson_at(step: int, shapes: list[Latents], language: Language, *, batch: int = BATCH) -> Lesson:
-    """The lesson of `step`: shapes in turn by how many scenes they have, captions now and then cut or empty."""
+    """The lesson of `step`: one shape of scenes, captions now and then cut short or empty."""
     dice = np.random.default_rng((11, step))
     counts = np.array([len(shape.labels) for shape in shapes], dtype=np.float64)
     latents = shapes[int(dice.choice(len(shapes), p=counts / counts.sum()))]
@@ -195,6 +197,45 @@ def loss_of(pupil: Callable[..., tuple[Tensor, Tensor]], lesson: Lesson) -> tupl
     return (error * weight).mean() / weight.mean(), (glimpse * weight).mean() / weight.mean()
 
 
+def part_of(lesson: Lesson, start: int, end: int) -> Lesson:
+    """The scenes `start` to `end` of a lesson."""
+    names = ("clean", "noise", "noise_share", "clip_tokens", "t5_tokens", "cells", "kinds", "colours")
+    return replace(lesson, **{name: getattr(lesson, name)[start:end] for name in names})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What one part of a lesson taught: gradients in the order of the parameters, and the two losses."""
+
+    gradients: tuple[Tensor | None, ...]
+    flow: float
+    glimpse: float
+
+
+def learn(pupil: nn.Module, lesson: Lesson) -> Answer:
+    """Gradients of one part of a lesson, on one processor thread."""
+    torch.set_num_threads(1)
+    flow, glimpse = loss_of(pupil, lesson)
+    gradients = torch.autograd.grad(
+        flow + GLIMPSE_WEIGHT * glimpse, list(pupil.parameters()), allow_unused=True
+    )
+    return Answer(gradients=gradients, flow=flow.item(), glimpse=glimpse.item())
+
+
+def learn_together(
+    pupil: nn.Module, lesson: Lesson, pool: ThreadPoolExecutor, parts: int
+) -> tuple[float, float]:
+    """Set the gradients of the whole lesson, each part learned by a thread of its own; returns the losses.
+
+    One thread per part wastes less than two threads per matrix where other programs use the processor too.
+    """
+    size = len(lesson.clean) // parts
+    jobs = [part_of(lesson, number * size, (number + 1) * size) for number in range(parts)]
+    answers = list(pool.map(lambda job: learn(pupil, job), jobs))
+    set_mean_gradients(list(pupil.parameters()), [answer.gradients for answer in answers])
+    return float(np.mean([a.flow for a in answers])), float(np.mean([a.glimpse for a in answers]))
+
+
 def rate_at(step: int, steps: int) -> float:
     """Learning-rate share: up in 200 steps, level, then down to nothing over the last 30 %."""
     return min(1.0, (step + 1) / 200, max(0.01, (steps - step) / (0.3 * steps)))
@@ -216,23 +257,26 @@ def teach_transformer(
 
     Goes on from `checkpoint` if it is there, with the very lesson at which it stopped.
     """
-    optimisers = optimisers_for(pupil.named_parameters(), matrix_lr=LRS[0], other_lr=LRS[1])
+    threads = torch.get_num_threads()
+    optimisers = optimisers_for(
+        pupil.named_parameters(), matrix_lr=MATRIX_LR, other_lr=OTHER_LR, parts=threads
+    )
+    rates = [*[MATRIX_LR] * threads, OTHER_LR]
     average = copy.deepcopy(pupil).requires_grad_(False)
     both = nn.ModuleDict({"pupil": pupil, "average": average})
     first = resume(checkpoint, both, optimisers)
     if is_compiled:
         pupil.transformer.compile_repeated_blocks(dynamic=False)
-    started, losses = time.monotonic(), []
+    started, losses = time.monotonic(), list[tuple[float, float]]()
+    pool = ThreadPoolExecutor(threads)
+    torch.set_num_threads(1)
     for step in range(first, steps):
-        set_rate(optimisers, LRS, rate_at(step, steps))
-        flow, glimpse = loss_of(pupil, lesson_at(step, shapes, language, batch=batch))
-        torch.autograd.backward(flow + GLIMPSE_WEIGHT * glimpse)
+        set_rate(optimisers, rates, rate_at(step, steps))
+        lesson = lesson_at(step, shapes, language, batch=batch)
+        losses.append(learn_together(pupil, lesson, pool, threads))
         nn.utils.clip_grad_norm_(pupil.parameters(), 1.0)
-        for optimiser in optimisers:
-            optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
+        list(pool.map(step_alone, optimisers))
         _follow(average, pupil, min(EMA_DECAY, (step + 1) / (step + 10)))
-        losses.append((flow.item(), glimpse.item()))
         if (step + 1) % 100 == 0:
             mean = np.mean(losses[-100:], axis=0)
             speed = (step + 1 - first) * batch / (time.monotonic() - started)
@@ -244,5 +288,6 @@ def teach_transformer(
 
 @torch.no_grad()
 def _follow(average: nn.Module, pupil: nn.Module, decay: float) -> None:
-    for ours, theirs in zip(average.parameters(), pupil.parameters(), strict=True):
-        ours.lerp_(theirs, 1 - decay)
+    ours: list[Tensor] = list(average.parameters())
+    theirs: list[Tensor] = list(pupil.parameters())
+    torch._foreach_lerp_(ours, theirs, 1 - decay)
