@@ -15,12 +15,13 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from bench import hold
+from bench import hold, journey
 from bench.figures import Figure, Measurement
 
 OUT = Path(__file__).parent / "out"
 MEASUREMENTS: Mapping[str, Callable[[], Awaitable[Measurement]]] = {
     "hold": hold.measure,
+    "journey": journey.measure,
 }
 
 

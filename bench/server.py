@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from starbooth.base.database import Database, migrate
+from starbooth.base.database import Database
 from starbooth.base.embedded import EmbeddedServer
+from starbooth.base.migration import migrate
 from starbooth.domain.catalog.offers import seed_offers
 
 
