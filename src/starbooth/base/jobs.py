@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+import asyncpg
 import structlog
 from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
 from pgqueuer.adapters.persistence import qb
@@ -28,6 +29,8 @@ from starbooth.base.errors import Unavailable
 _log = structlog.get_logger()
 _NAMES = DBSettings(db_schema="starbooth")
 _STALE_AFTER = timedelta(seconds=10)
+# The second is what asyncpg says where the server went away in the middle of two calls.
+_LOST = (FailingListenerError, asyncpg.InternalClientError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +85,7 @@ async def run_jobs(
         try:
             await _run_until_lost(database, handlers, stop=stop, concurrency=concurrency)
         except Exception as error:
-            if not isinstance(error, FailingListenerError) and not is_connection_lost(error):
+            if not isinstance(error, _LOST) and not is_connection_lost(error):
                 raise
             _log.warning("jobs.connection_lost", error=type(error).__name__)
             await _pause(stop, seconds=1.0)
@@ -116,7 +119,10 @@ async def _run_until_lost(
 
 def _entrypoint(handler: Handler) -> Callable[[QueuedJob], Awaitable[None]]:
     async def run(job: QueuedJob) -> None:
-        await handler(json.loads(job.payload or b"{}"))
+        try:
+            await handler(json.loads(job.payload or b"{}"))
+        except Unavailable as error:
+            _log.warning("job.unavailable", job=job.entrypoint, reason=error.reason)
 
     return run
 

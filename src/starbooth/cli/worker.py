@@ -7,6 +7,7 @@ from starbooth.outside.telegram import lean  # noqa: F401
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from starbooth.base import jobs
@@ -18,7 +19,7 @@ from starbooth.cli.wiring import Booth, open_booth, opened_engine, outside_of
 from starbooth.domain.delivery.owe import SHOW
 from starbooth.domain.delivery.show import Look, Showing, find_news, show
 from starbooth.domain.generations.request import START
-from starbooth.domain.generations.run import COLLECT, Outside, collect, start_orders
+from starbooth.domain.generations.run import COLLECT, Outside, Started, buy_tickets, claim_orders, collect
 from starbooth.domain.generations.sweep import end_overdue, sweep
 from starbooth.domain.orders.read import read_order
 from starbooth.domain.users.guests import Language
@@ -50,14 +51,15 @@ async def run_worker(settings: Settings, *, stop: asyncio.Event) -> None:
             storage=booth.storage,
             look=_looker(settings.engine_slots),
         )
+        desk = _Desk(booth, outside, showing)
         await asyncio.gather(
             jobs.run_jobs(
                 booth.database,
-                _handlers(booth, outside, showing),
+                _handlers(desk),
                 stop=stop,
                 concurrency=_JOBS_AT_ONCE,
             ),
-            *_timers(booth, outside, showing, stop),
+            *_timers(booth, desk, stop),
         )
 
 
@@ -71,9 +73,44 @@ def _looker(slots: int) -> Callable[[Tx, str, Language], Awaitable[Look | None]]
     return look
 
 
-def _handlers(booth: Booth, outside: Outside, showing: Showing) -> Mapping[str, jobs.Handler]:
-    async def on_start(_facts: Mapping[str, Any]) -> None:
-        await start_orders(booth.database, outside)
+class _Desk:
+    """The steps that jobs and timers ask for, and what follows an end here and now rather than by a job."""
+
+    def __init__(self, booth: Booth, outside: Outside, showing: Showing) -> None:
+        self.database = booth.database
+        self.outside = replace(outside, on_ended=self._note_ended)
+        self._showing = showing
+        self._ended: list[str] = []
+        self._started: list[Started] = []
+        self._claiming = jobs.Gathered(self._claim)
+
+    def _note_ended(self, order_id: str) -> None:
+        self._ended.append(order_id)
+
+    async def show(self, *order_ids: str) -> None:
+        """Show what is owed of these orders."""
+        await asyncio.gather(*(show(self.database, self._showing, order_id) for order_id in order_ids))
+
+    async def start(self) -> None:
+        """Start what may start; many who ask at once share one look at the line."""
+        await self._claiming.run()
+        started, self._started = self._started, []
+        await buy_tickets(self.database, self.outside, started)
+
+    async def _claim(self) -> None:
+        self._started += await claim_orders(self.database, self.outside)
+
+    async def follow_up(self) -> None:
+        """Show the orders that ended in this process, and use the slots that they left."""
+        if self._ended:
+            ended, self._ended = self._ended, []
+            await asyncio.gather(self.show(*ended), self.start())
+
+
+def _handlers(desk: _Desk) -> Mapping[str, jobs.Handler]:
+    async def on_start(facts: Mapping[str, Any]) -> None:
+        await asyncio.gather(desk.show(facts["order"]), desk.start())
+        await desk.follow_up()
 
     async def on_collect(facts: Mapping[str, Any]) -> None:
         payload = facts["payload"]
@@ -81,24 +118,28 @@ def _handlers(booth: Booth, outside: Outside, showing: Showing) -> Mapping[str, 
             result = None if payload is None else result_from_payload(payload)
         except Unavailable:
             result = None  # a payload we cannot read: the engine is asked for it instead
-        await collect(booth.database, outside, order_id=facts["order"], number=facts["number"], result=result)
+        await collect(
+            desk.database, desk.outside, order_id=facts["order"], number=facts["number"], result=result
+        )
+        await desk.follow_up()
 
     async def on_show(facts: Mapping[str, Any]) -> None:
-        await show(booth.database, showing, facts["order"])
+        await desk.show(facts["order"])
 
     return {START: on_start, COLLECT: on_collect, SHOW: on_show}
 
 
-def _timers(booth: Booth, outside: Outside, showing: Showing, stop: asyncio.Event) -> list[Any]:
+def _timers(booth: Booth, desk: _Desk, stop: asyncio.Event) -> list[Any]:
     async def sweep_orders() -> None:
-        await sweep(booth.database, outside)
+        await sweep(desk.database, desk.outside)
+        await desk.follow_up()
 
     async def sweep_overdue() -> None:
-        await end_overdue(booth.database, outside)
+        await end_overdue(desk.database, desk.outside)
+        await desk.follow_up()
 
     async def sweep_deliveries() -> None:
-        owed = await find_news(booth.database, news_limit=_NEWS_AT_ONCE, limit=50)
-        await asyncio.gather(*(show(booth.database, showing, order_id) for order_id in owed))
+        await desk.show(*await find_news(desk.database, news_limit=_NEWS_AT_ONCE, limit=50))
 
     async def tidy() -> None:
         async with booth.database.transaction() as tx:

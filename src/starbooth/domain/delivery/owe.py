@@ -31,11 +31,15 @@ class Delivery:
     tries: int
 
 
+# A claim and the note of what was shown may be lost when PostgreSQL itself dies: the message is then put into
+# the chat once more, as after any kill between the chat and the note. So they wait for no disk. The setting
+# stands in RETURNING, where it costs no round trip; it holds until the transaction ends.
 _CLAIM = text("""
     UPDATE starbooth.deliveries SET busy_until = now() + :busy_for
     WHERE order_id = :id AND state = 'open' AND shown < owed AND due_at <= now()
         AND (busy_until IS NULL OR busy_until <= now())
-    RETURNING order_id, chat_id, reply_to_message_id, message_id, language, owed, fingerprint, tries
+    RETURNING order_id, chat_id, reply_to_message_id, message_id, language, owed, fingerprint, tries,
+        set_config('synchronous_commit', 'off', true) AS _
 """)
 
 
@@ -109,7 +113,8 @@ async def claim_delivery(tx: Tx, order_id: str) -> Delivery | None:
     row = (await tx.execute(_CLAIM, {"id": order_id, "busy_for": _BUSY_FOR})).first()
     if row is None:
         return None
-    return Delivery(**{**row._mapping, "language": Language(row.language)})
+    facts = {name: value for name, value in row._mapping.items() if name != "_"}
+    return Delivery(**{**facts, "language": Language(row.language)})
 
 
 async def note_message(tx: Tx, order_id: str, message_id: int | None) -> None:
@@ -120,8 +125,12 @@ async def note_message(tx: Tx, order_id: str, message_id: int | None) -> None:
     )
 
 
-async def note_shown(tx: Tx, delivery: Delivery, *, fingerprint: str, is_final: bool) -> bool:
+async def note_shown(
+    tx: Tx, delivery: Delivery, *, fingerprint: str, is_final: bool, message_id: int | None = None
+) -> bool:
     """Note that what was owed at the claim is shown. True where more has become owed since.
+
+    message_id: the message that stands for the order now; None leaves the one that is noted.
 
     Who took so long that another has shown more since has put old words over new ones: all is owed again.
     """
@@ -129,17 +138,19 @@ async def note_shown(tx: Tx, delivery: Delivery, *, fingerprint: str, is_final: 
         await tx.execute(
             text("""
                 UPDATE starbooth.deliveries SET shown = :owed, fingerprint = :fingerprint, busy_until = NULL,
-                    tries = 0, due_at = now(),
+                    tries = 0, due_at = now(), message_id = coalesce(CAST(:message_id AS bigint), message_id),
                     state = CASE WHEN owed > :owed AND state = 'delivered' THEN 'open'
                         WHEN owed = :owed AND :is_final THEN 'delivered' ELSE state END,
                     delivered_at = CASE WHEN owed = :owed AND :is_final THEN now() END
-                WHERE order_id = :id RETURNING owed > :owed AS owes_more
+                WHERE order_id = :id
+                RETURNING owed > :owed AS owes_more, set_config('synchronous_commit', 'off', true)
             """),
             {
                 "id": delivery.order_id,
                 "owed": delivery.owed,
                 "fingerprint": fingerprint,
                 "is_final": is_final,
+                "message_id": message_id,
             },
         )
     ).one()

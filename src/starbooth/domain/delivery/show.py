@@ -71,11 +71,16 @@ async def show(database: Database, showing: Showing, order_id: str) -> None:
             look = await showing.look(tx, order_id, delivery.language) if delivery else None
         if delivery is None or look is None:
             return
-        if not await _try_to_show(database, showing, delivery, look.screen):
+        shown = await _try_to_show(database, showing, delivery, look.screen)
+        if shown is None:
             return
         async with database.transaction() as tx:
             owes_more = await owe.note_shown(
-                tx, delivery, fingerprint=look.screen.fingerprint(), is_final=look.is_final
+                tx,
+                delivery,
+                fingerprint=look.screen.fingerprint(),
+                is_final=look.is_final,
+                message_id=shown if shown != delivery.message_id else None,
             )
         if not owes_more:
             return
@@ -88,51 +93,52 @@ async def find_news(database: Database, *, news_limit: int, limit: int) -> list[
         return await owe.find_owed(tx, limit=limit)
 
 
-async def _try_to_show(database: Database, showing: Showing, delivery: Delivery, screen: Screen) -> bool:
-    """True where the screen is in the chat now; otherwise the delivery was put off or given up."""
+async def _try_to_show(
+    database: Database, showing: Showing, delivery: Delivery, screen: Screen
+) -> int | None:
+    """The message that shows the screen now; None where the delivery was put off or given up."""
     try:
-        await _put_into_chat(database, showing, delivery, screen)
+        return await _put_into_chat(database, showing, delivery, screen)
     except Blocked:
         async with database.transaction() as tx:
             await note_blocked(tx, chat_id=delivery.chat_id)
             await owe.give_up(tx, delivery.order_id)
         _log.info("delivery.blocked", order=delivery.order_id)
-        return False
     except TelegramRefused as refusal:
         _log.error("delivery.refused", order=delivery.order_id, reason=refusal.reason)
         await _put_off(database, delivery, most_tries=_MOST_REFUSALS, asked_s=None)
-        return False
     except Unavailable as error:
         _log.warning("delivery.postponed", order=delivery.order_id, reason=error.reason)
         await _put_off(database, delivery, most_tries=_MOST_TRIES, asked_s=error.retry_after_s)
-        return False
-    return True
+    return None
 
 
-async def _put_into_chat(database: Database, showing: Showing, delivery: Delivery, screen: Screen) -> None:
+async def _put_into_chat(database: Database, showing: Showing, delivery: Delivery, screen: Screen) -> int:
     message_id = delivery.message_id
     if message_id is not None:
         if delivery.fingerprint == screen.fingerprint():
-            return
+            return message_id
         try:
             await _edit(showing, screen, chat_id=delivery.chat_id, message_id=message_id)
-            return
+            return message_id
         except NotModified:
-            return
+            return message_id
         except MessageGone:
             _log.info("delivery.message_gone", order=delivery.order_id)
-    await _send_anew(database, showing, delivery, screen)
+    return await _send_anew(database, showing, delivery, screen)
 
 
-async def _send_anew(database: Database, showing: Showing, delivery: Delivery, screen: Screen) -> None:
+async def _send_anew(database: Database, showing: Showing, delivery: Delivery, screen: Screen) -> int:
     words = replace(screen, file_key=None)
     message_id = await showing.messenger.send_text(
         words, chat_id=delivery.chat_id, reply_to_message_id=delivery.reply_to_message_id
     )
-    async with database.transaction() as tx:
-        await owe.note_message(tx, delivery.order_id, message_id)
     if screen.file_key is not None:
+        # Before the picture: should we die now, the next one edits this message and sends no other.
+        async with database.transaction() as tx:
+            await owe.note_message(tx, delivery.order_id, message_id)
         await _edit(showing, screen, chat_id=delivery.chat_id, message_id=message_id)
+    return message_id
 
 
 async def _edit(showing: Showing, screen: Screen, *, chat_id: int, message_id: int) -> None:

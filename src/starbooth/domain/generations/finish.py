@@ -7,19 +7,24 @@ from sqlalchemy import insert
 
 from starbooth.base.database import Tx
 from starbooth.base.ids import new_id
-from starbooth.base.jobs import Job, enqueue
+from starbooth.base.jobs import enqueue
 from starbooth.domain.delivery.owe import owe, show_job
-from starbooth.domain.generations.request import START
 from starbooth.domain.generations.tables import generations
 from starbooth.domain.orders import end
 from starbooth.domain.orders.end import EndedOrder, TicketEnd
 
 
-async def finish_if_complete(tx: Tx, order_id: str, *, file_url: Callable[[str], str]) -> None:
-    """End the order if all its tickets have ended: record, settle, owe. Repeat: harmless, it ends once."""
+async def finish_if_complete(tx: Tx, order_id: str, *, file_url: Callable[[str], str]) -> bool:
+    """End the order if all its tickets have ended: record, settle, owe. True where it ended just now.
+
+    Then its message is due and a slot is free; whoever ends an order sees to both, or the sweeps do.
+    Repeat: harmless, it ends once.
+    """
     ended = await end.end_if_complete(tx, order_id)
-    if ended is not None:
-        await _record(tx, ended, file_url)
+    if ended is None:
+        return False
+    await _record(tx, ended, file_url)
+    return True
 
 
 async def finish_overdue(
@@ -45,10 +50,7 @@ async def _record(tx: Tx, ended: EndedOrder, file_url: Callable[[str], str]) -> 
     if done:
         rows = [_row(ended, ticket, place, len(done), file_url) for place, ticket in enumerate(done)]
         await tx.execute(insert(generations), rows)
-    jobs = [Job(name=START)]  # a slot is free
-    if await owe(tx, ended.order_id):
-        jobs.append(show_job(ended.order_id))
-    await enqueue(tx, *jobs)
+    await owe(tx, ended.order_id)
 
 
 def _row(

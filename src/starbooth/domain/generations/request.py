@@ -8,7 +8,7 @@ from datetime import timedelta
 from starbooth.base.database import Tx
 from starbooth.base.jobs import Job, enqueue
 from starbooth.domain.catalog.offers import Offer, default_offer
-from starbooth.domain.delivery.owe import open_delivery, show_job
+from starbooth.domain.delivery.owe import open_delivery
 from starbooth.domain.generations.errors import CountRefused, PromptEmpty, PromptTooLong
 from starbooth.domain.orders.place import NewOrder, OrderKind, PlacedOrder, Source, place
 from starbooth.domain.users.guests import Language
@@ -82,7 +82,6 @@ async def request_pictures(
     placed = await place(tx, _new_order(ask, prompt, offer, limits))
     if placed.is_repeat:
         return placed
-    jobs = [Job(name=START)]
     if recipient is not None:
         await open_delivery(
             tx,
@@ -91,8 +90,7 @@ async def request_pictures(
             reply_to_message_id=recipient.reply_to_message_id,
             language=recipient.language,
         )
-        jobs.insert(0, show_job(placed.order_id))
-    await enqueue(tx, *jobs)
+    await enqueue(tx, Job(name=START, facts={"order": placed.order_id}))
     return placed
 
 

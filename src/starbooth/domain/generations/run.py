@@ -5,7 +5,7 @@ database, and the engine's webhook, the sweep or a restart of any worker takes t
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -44,6 +44,8 @@ class Outside:
     """What running an order needs from outside, and the addresses that name it there.
 
     hook_url: the webhook's address for (order id, ticket number). file_url: the lasting address of a file.
+    on_ended: told of an order that ended here, after the commit: its message is due and a slot is free. Where
+    nobody listens, the sweeps find both.
     """
 
     engine: Engine
@@ -51,6 +53,10 @@ class Outside:
     hook_url: Callable[[str, int], str]
     file_url: Callable[[str], str]
     slots: int
+    on_ended: Callable[[str], None] = lambda _order_id: None
+
+
+Started = tuple[Claim, Sequence[TicketRow]]
 
 
 async def start_orders(database: Database, outside: Outside) -> int:
@@ -58,10 +64,32 @@ async def start_orders(database: Database, outside: Outside) -> int:
 
     Repeat: harmless; an order is claimed once.
     """
+    started = await claim_orders(database, outside)
+    await buy_tickets(database, outside, started)
+    return len(started)
+
+
+async def claim_orders(database: Database, outside: Outside) -> list[Started]:
+    """The first half of `start_orders`, which asks the database alone."""
     async with database.transaction() as tx:
-        claims = await orders.claim_next(tx, slots=outside.slots, check_in=LOOK_AGAIN * 10)
-    await asyncio.gather(*(_work_on(database, outside, claim) for claim in claims))
-    return len(claims)
+        claims = await orders.claim_next(tx, slots=outside.slots, check_in=LOOK_AGAIN * 2)
+        tickets = await orders.begin_tickets(tx, claims) if claims else []
+    return [(claim, [ticket for ticket in tickets if ticket.order_id == claim.order_id]) for claim in claims]
+
+
+async def buy_tickets(database: Database, outside: Outside, started: Sequence[Started]) -> None:
+    """The second half of `start_orders`: as long as the engine takes to say yes."""
+    await asyncio.gather(*(_buy_first(database, outside, claim, tickets) for claim, tickets in started))
+
+
+async def _buy_first(
+    database: Database, outside: Outside, claim: Claim, tickets: Sequence[TicketRow]
+) -> None:
+    steps = [_submit(database, outside, claim, ticket) for ticket in tickets]
+    delays = [delay for delay in await asyncio.gather(*steps) if delay is not None]
+    if delays:
+        async with database.transaction() as tx:
+            await orders.check_again(tx, claim, check_in=min(delays))
 
 
 async def check_order(database: Database, outside: Outside, order_id: str) -> None:
@@ -104,6 +132,11 @@ async def _buy(database: Database, outside: Outside, claim: Claim, ticket: Ticke
     async with database.transaction() as tx:
         if not await orders.note_sending(tx, claim, ticket.number, seen=ticket.state):
             return None
+    return await _submit(database, outside, claim, ticket) or LOOK_AGAIN
+
+
+async def _submit(database: Database, outside: Outside, claim: Claim, ticket: TicketRow) -> timedelta | None:
+    """Buy a ticket that was noted as being sent. Returns when to look again; None where all went well."""
     try:
         bought = await outside.engine.submit(
             ticket.endpoint,
@@ -124,7 +157,7 @@ async def _buy(database: Database, outside: Outside, claim: Claim, ticket: Ticke
             engine=bought.engine,
             request_id=bought.request_id,
         )
-    return LOOK_AGAIN
+    return None
 
 
 async def _put_off(
@@ -215,7 +248,9 @@ async def _keep(database: Database, outside: Outside, ticket: TicketRow, result:
         await orders.note_done(
             tx, order_id=ticket.order_id, number=ticket.number, file_key=file_key, facts=noted
         )
-        await finish_if_complete(tx, ticket.order_id, file_url=outside.file_url)
+        has_ended = await finish_if_complete(tx, ticket.order_id, file_url=outside.file_url)
+    if has_ended:
+        outside.on_ended(ticket.order_id)
 
 
 async def _fail(
@@ -230,7 +265,9 @@ async def _fail(
             error_code=code,
             facts={"detail": detail} if detail else {},
         )
-        await finish_if_complete(tx, ticket.order_id, file_url=outside.file_url)
+        has_ended = await finish_if_complete(tx, ticket.order_id, file_url=outside.file_url)
+    if has_ended:
+        outside.on_ended(ticket.order_id)
 
 
 async def _try_again(

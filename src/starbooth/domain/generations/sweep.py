@@ -38,6 +38,7 @@ async def end_overdue(database: Database, outside: Outside) -> None:
             tickets = await run.read_tickets(tx, order_id)
             ended = await finish_overdue(tx, order_id, reason="deadline", file_url=outside.file_url)
         if ended is not None:
+            outside.on_ended(order_id)
             _log.warning("order.overdue", order=order_id, spent_stars=ended.spent_stars)
         for ticket in tickets:
             if ticket.state == "sent" and ticket.engine and ticket.request_id:

@@ -4,7 +4,7 @@ The fence is `attempt`: whoever claims or takes over an order raises it, and eve
 finds no row any more.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -74,6 +74,15 @@ _TICKETS = text("""
     WHERE t.order_id = :id AND o.state = 'running' ORDER BY t.number
 """)
 
+_BEGIN = text("""
+    UPDATE starbooth.tickets t SET state = 'sending', sent_at = now(), tries = t.tries + 1
+    FROM starbooth.orders o
+    WHERE o.id = t.order_id AND o.state = 'running' AND t.state = 'unsent'
+        AND t.order_id = ANY (CAST(:ids AS text[]))
+    RETURNING t.order_id, t.number, t.seed, t.state, t.endpoint, t.engine, t.request_id, t.tries - 1 AS tries,
+        now() - now() AS waited, o.attempt, o.request
+""")
+
 _FENCED = "EXISTS (SELECT FROM starbooth.orders WHERE id = :id AND state = 'running' AND attempt = :attempt)"
 
 _OPEN = "state IN ('unsent', 'sending', 'sent')"
@@ -117,6 +126,15 @@ async def check_again(tx: Tx, claim: Claim, *, check_in: timedelta) -> None:
 async def read_tickets(tx: Tx, order_id: str) -> list[TicketRow]:
     """The tickets of a running order, in order; empty where it is not running any more."""
     rows = await tx.execute(_TICKETS, {"id": order_id})
+    return [TicketRow(**row._mapping) for row in rows]
+
+
+async def begin_tickets(tx: Tx, claims: Sequence[Claim]) -> list[TicketRow]:
+    """Note for all tickets of orders claimed in this `tx` that they are about to be bought, and return them.
+
+    One statement for what `read_tickets` and `note_sending` do one by one; `tries` is as it was before.
+    """
+    rows = await tx.execute(_BEGIN, {"ids": [claim.order_id for claim in claims]})
     return [TicketRow(**row._mapping) for row in rows]
 
 
