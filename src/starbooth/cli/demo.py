@@ -7,6 +7,7 @@ playground's own address, as a person would with the chat page.
 import asyncio
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,11 @@ def _with_settings(settings: Settings, parts: list[Part]) -> list[Part]:
         "STARBOOTH_LOG_LEVEL": settings.log_level,
     }
     return [
-        Part(name=part.name, arguments=part.arguments, environment={**given, **part.environment})
+        replace(
+            part,
+            environment={**given, **part.environment},
+            log_file=settings.home / "log" / f"{part.name}.txt",
+        )
         for part in parts
     ]
 
@@ -172,10 +177,12 @@ async def _follow(
             words = message.get("text") or message.get("caption") or ""
             if not message["from"]["is_bot"] or seen.get(message["message_id"]) == words:
                 continue
+            is_edit = message["message_id"] in seen and "photo" not in message
             seen[message["message_id"]] = words
-            console.print("[cyan]Starbooth[/]:", escape(words), highlight=False)
+            shown = words.partition("\n")[0] if is_edit else words
+            console.print("[cyan]Starbooth[/]:", escape(shown), highlight=False)
             if "photo" in message and message["message_id"] > after:
                 return dict(message)
     if not stop.is_set():
-        console.print("[red]No picture came in time.[/]")
+        console.print(f"[red]No picture came in time.[/] The processes' words lie in {Path.cwd() / 'log'}.")
     return None

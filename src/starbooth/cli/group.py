@@ -5,12 +5,15 @@ many. A child that keeps dying is started less and less often, never given up.
 """
 
 import asyncio
+import contextlib
 import ctypes
 import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
 
 import structlog
 
@@ -24,11 +27,15 @@ _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """One child: its name for people, its command line, and what it has in its environment besides ours."""
+    """One child: its name for people, its command line, and what it has in its environment besides ours.
+
+    log_file: what it says is added to this file; None lets it speak to the terminal.
+    """
 
     name: str
     arguments: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
+    log_file: Path | None = None
 
 
 def command(*arguments: str) -> tuple[str, ...]:
@@ -58,14 +65,8 @@ async def _keep_running(part: Part, stop: asyncio.Event) -> None:
 
 async def _run_once(part: Part, stop: asyncio.Event) -> int:
     """Run the child until it ends or `stop` is set; returns its exit code. A cancel ends the child too."""
-    child = await asyncio.create_subprocess_exec(
-        *part.arguments,
-        env={**os.environ, **part.environment},
-        stdin=asyncio.subprocess.DEVNULL,
-        # A group of its own: Ctrl-C on the terminal reaches us alone, and we stop the children in order.
-        start_new_session=True,
-        preexec_fn=_end_with_parent if _LIBC is not None else None,
-    )
+    with _log_of(part) as log_file:
+        child = await _start(part, log_file)
     ended = asyncio.create_task(child.wait())
     stopped = asyncio.create_task(stop.wait())
     try:
@@ -75,6 +76,26 @@ async def _run_once(part: Part, stop: asyncio.Event) -> int:
         if not ended.done():
             await _end(child, ended)
     return await ended
+
+
+def _log_of(part: Part) -> contextlib.AbstractContextManager[IO[bytes] | None]:
+    if part.log_file is None:
+        return contextlib.nullcontext()
+    part.log_file.parent.mkdir(parents=True, exist_ok=True)
+    return part.log_file.open("ab")
+
+
+async def _start(part: Part, log_file: IO[bytes] | None) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *part.arguments,
+        env={**os.environ, **part.environment},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=log_file,
+        stderr=log_file,
+        # A group of its own: Ctrl-C on the terminal reaches us alone, and we stop the children in order.
+        start_new_session=True,
+        preexec_fn=_end_with_parent if _LIBC is not None else None,
+    )
 
 
 async def _end(child: asyncio.subprocess.Process, ended: "asyncio.Task[int]") -> None:
