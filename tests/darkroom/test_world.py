@@ -17,6 +17,7 @@ from starbooth.darkroom.world.words import (
     Time,
     View,
     caption_of,
+    filled_in,
     view_by_seed,
 )
 
@@ -105,6 +106,20 @@ class TestViewBySeed:
     def test_the_same_seed_gives_the_same_whole_view(self) -> None:
         assert view_by_seed(2**63) == view_by_seed(2**63)
         assert len({view_by_seed(seed) for seed in range(50)}) > 40
+
+    def test_a_seed_fills_in_what_is_open_and_changes_nothing_that_was_said(self) -> None:
+        said = View(thing=Thing.FOX, colour=Colour.RED, time=Time.NIGHT)
+        views = [filled_in(said, seed=seed) for seed in range(50)]
+        assert {(view.thing, view.colour, view.time) for view in views} == {
+            (said.thing, said.colour, said.time)
+        }
+        assert len({(view.place, view.style, view.position) for view in views}) > 20
+        assert filled_in(said, seed=7) == filled_in(said, seed=7)
+        assert all(None not in (view.place, view.style, view.position) for view in views)
+
+    def test_a_place_alone_stays_without_a_thing(self) -> None:
+        assert filled_in(View(place=Place.FOREST), seed=1).thing is None
+        assert filled_in(View(), seed=1).thing is not None
 
 
 class TestLabels:

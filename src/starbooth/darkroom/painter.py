@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from PIL import Image, ImageOps
 
 from starbooth.darkroom.world.understanding import understood
-from starbooth.darkroom.world.words import caption_of, view_by_seed
+from starbooth.darkroom.world.words import caption_of, filled_in
 
 DEFAULT_FOLDER: Path = Path(__file__).parent / "weights" / "tiny-flux"
 MOST_SEEDS = 2**64
@@ -90,10 +90,9 @@ def read_manners(folder: Path) -> Manners:
 def small_world_caption(scene: Scene) -> str:
     """The sentence that the tiny model was taught for what `scene.prompt` asks.
 
-    A prompt without any known word gets a view that the seed chooses.
+    What the prompt leaves open the seed chooses, down to a prompt without any known word.
     """
-    view = understood(scene.prompt)
-    return caption_of(view_by_seed(scene.seed) if view.is_empty() else view)
+    return caption_of(filled_in(understood(scene.prompt), seed=scene.seed))
 
 
 def size_to_paint(manners: Manners, width_px: int, height_px: int, multiple_px: int) -> tuple[int, int]:
@@ -178,6 +177,6 @@ def open_painter(folder: Path, device: str | None = None) -> Painter:
     # The tiny model is small enough for the exact arithmetic, and processors are quick at it.
     number_type = torch.float32 if manners.prompts == "small-world" else torch.bfloat16
     flux: Any = diffusers.FluxPipeline
-    pipeline = flux.from_pretrained(folder, torch_dtype=number_type, local_files_only=True).to(place)
+    pipeline = flux.from_pretrained(folder, dtype=number_type, local_files_only=True).to(place)
     pipeline.set_progress_bar_config(disable=True)
     return FluxPainter(pipeline, manners)

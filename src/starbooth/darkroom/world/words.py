@@ -122,3 +122,21 @@ def view_by_seed(seed: int) -> View:
         style=dice.choice(list(Style)),
         position=dice.choice(list(Position)),
     )
+
+
+def filled_in(view: View, *, seed: int) -> View:
+    """`view` with its open parts chosen by `seed`; the same seed chooses the same.
+
+    A model that is told nothing about a part paints the mean of all it could be, which is a blur. A view of a
+    place or time alone stays without a thing in it: an empty forest is a picture too.
+    """
+    chosen = view_by_seed(seed)
+    has_thing = view.is_empty() or any((view.thing, view.colour, view.position))
+    return View(
+        thing=view.thing or (chosen.thing if has_thing else None),
+        colour=view.colour or (chosen.colour if has_thing else None),
+        place=view.place or chosen.place,
+        time=view.time or chosen.time,
+        style=view.style or chosen.style,
+        position=view.position or (chosen.position if has_thing else None),
+    )
