@@ -31,6 +31,7 @@ def main(arguments: list[str]) -> None:
     bench = stages.Bench(
         home=chosen.home,
         folder=chosen.folder or chosen.home / "tiny-flux",
+        threads=chosen.threads,
         is_compiled=not chosen.eager,
         log=lambda line: print(f"{datetime.now().astimezone():%H:%M:%S} {line}", flush=True),
     )

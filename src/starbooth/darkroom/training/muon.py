@@ -7,7 +7,8 @@ torch.optim.Muon takes matrices only; this one also takes the kernels of convolu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -23,7 +24,8 @@ def orthogonalised(matrix: Tensor) -> Tensor:
     for _ in range(5):
         gram = x @ x.T
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return (x.T if is_tall else x).to(matrix.dtype)
+    straight: Tensor = x.T if is_tall else x
+    return straight.to(matrix.dtype)
 
 
 class Muon(torch.optim.Optimizer):
@@ -102,3 +104,14 @@ def step_alone(optimiser: torch.optim.Optimizer) -> None:
     """One step on one processor thread, for use beside others."""
     torch.set_num_threads(1)
     optimiser.step()
+
+
+@contextmanager
+def single_thread() -> Iterator[None]:
+    """One processor thread per operation while it lasts, in the thread that asks for it."""
+    usual = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(usual)

@@ -18,6 +18,7 @@ class Bench:
 
     home: Path
     folder: Path
+    threads: int
     is_compiled: bool
     log: Callable[[str], None]
 
@@ -37,7 +38,7 @@ def teach_judge(bench: Bench, steps: int | None) -> None:
 def teach_inner(bench: Bench, steps: int | None) -> None:
     """First lesson of the autoencoder; leaves its encoder finished and the latents of all scenes."""
     squares = scenes.open_scenes(bench.home, scenes.SHAPES[0])
-    model = autoencoder.teach_inner_levels(squares, bench.home, steps=steps or 900, log=bench.log)
+    model = autoencoder.teach_inner_levels(squares, bench.home, steps=steps or 800, log=bench.log)
     for shape in scenes.SHAPES:
         made = autoencoder.latents_of(model, scenes.open_scenes(bench.home, shape))
         torch.save(made, scenes.folder_of(bench.home, shape) / "latents.pt")
@@ -49,7 +50,7 @@ def teach_decoder(bench: Bench, steps: int | None) -> None:
     model = _inner_autoencoder(bench.home)
     squares = scenes.open_scenes(bench.home, scenes.SHAPES[0])
     grid = _grids(bench.home)[0]
-    autoencoder.teach_decoder(model, squares, grid, bench.home, steps=steps or 3000, log=bench.log)
+    autoencoder.teach_decoder(model, squares, grid, bench.home, steps=steps or 1350, log=bench.log)
 
 
 def teach_transformer(bench: Bench, steps: int | None) -> None:
@@ -64,7 +65,8 @@ def teach_transformer(bench: Bench, steps: int | None) -> None:
         language,
         _scaled_latents(bench.home),
         checkpoint,
-        steps=steps or 10_000,
+        steps=steps or 4200,
+        threads=bench.threads,
         is_compiled=bench.is_compiled,
         log=bench.log,
     )

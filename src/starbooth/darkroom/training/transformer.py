@@ -22,7 +22,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from starbooth.darkroom.training.autoencoder import LATENT_CHANNELS, resume, save_whole
-from starbooth.darkroom.training.muon import optimisers_for, set_mean_gradients, set_rate, step_alone
+from starbooth.darkroom.training.muon import (
+    optimisers_for,
+    set_mean_gradients,
+    set_rate,
+    single_thread,
+    step_alone,
+)
 from starbooth.darkroom.training.scenes import NAMES, view_of
 from starbooth.darkroom.training.text import CLIP_WIDTH, T5_WIDTH, Language, tokens_of
 from starbooth.darkroom.world.words import Colour, Thing, caption_of
@@ -248,6 +254,7 @@ def teach_transformer(
     checkpoint: Path,
     *,
     steps: int,
+    threads: int,
     is_compiled: bool,
     log: Callable[[str], None],
     batch: int = BATCH,
@@ -255,9 +262,9 @@ def teach_transformer(
 ) -> Pupil:
     """Teach until `steps` steps are done in all; returns the running average of the pupil.
 
-    Goes on from `checkpoint` if it is there, with the very lesson at which it stopped.
+    Goes on from `checkpoint` if it is there, with the very lesson at which it stopped. `threads` must be as
+    they were then.
     """
-    threads = torch.get_num_threads()
     optimisers = optimisers_for(
         pupil.named_parameters(), matrix_lr=MATRIX_LR, other_lr=OTHER_LR, parts=threads
     )
@@ -268,21 +275,20 @@ def teach_transformer(
     if is_compiled:
         pupil.transformer.compile_repeated_blocks(dynamic=False)
     started, losses = time.monotonic(), list[tuple[float, float]]()
-    pool = ThreadPoolExecutor(threads)
-    torch.set_num_threads(1)
-    for step in range(first, steps):
-        set_rate(optimisers, rates, rate_at(step, steps))
-        lesson = lesson_at(step, shapes, language, batch=batch)
-        losses.append(learn_together(pupil, lesson, pool, threads))
-        nn.utils.clip_grad_norm_(pupil.parameters(), 1.0)
-        list(pool.map(step_alone, optimisers))
-        _follow(average, pupil, min(EMA_DECAY, (step + 1) / (step + 10)))
-        if (step + 1) % 100 == 0:
-            mean = np.mean(losses[-100:], axis=0)
-            speed = (step + 1 - first) * batch / (time.monotonic() - started)
-            log(f"transformer {step + 1}/{steps} flow {mean[0]:.4f} glimpse {mean[1]:.3f} {speed:.1f}/s")
-        if (step + 1) % save_every == 0 or step + 1 == steps:
-            save_whole(both, optimisers, step + 1, checkpoint)
+    with ThreadPoolExecutor(threads) as pool, single_thread():
+        for step in range(first, steps):
+            set_rate(optimisers, rates, rate_at(step, steps))
+            lesson = lesson_at(step, shapes, language, batch=batch)
+            losses.append(learn_together(pupil, lesson, pool, threads))
+            nn.utils.clip_grad_norm_(pupil.parameters(), 1.0)
+            list(pool.map(step_alone, optimisers))
+            _follow(average, pupil, min(EMA_DECAY, (step + 1) / (step + 10)))
+            if (step + 1) % 100 == 0:
+                mean = np.mean(losses[-100:], axis=0)
+                speed = (step + 1 - first) * batch / (time.monotonic() - started)
+                log(f"transformer {step + 1}/{steps} flow {mean[0]:.4f} glimpse {mean[1]:.3f} {speed:.1f}/s")
+            if (step + 1) % save_every == 0 or step + 1 == steps:
+                save_whole(both, optimisers, step + 1, checkpoint)
     return average
 
 
