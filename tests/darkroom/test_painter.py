@@ -99,15 +99,15 @@ class TestFitted:
 
 class TestSmallWorldCaption:
     def test_known_words_remain_and_others_go(self) -> None:
-        caption = small_world_caption(scene("A majestic RED fox, in a misty forest; 8k, trending"))
+        caption = small_world_caption("A majestic RED fox, in a misty forest; 8k, trending", seed=7)
         assert caption.startswith("a red fox ")
         assert " in the forest " in caption
 
     def test_a_prompt_without_known_words_gets_a_view_chosen_by_the_seed(self) -> None:
-        first, again = (small_world_caption(scene("?!", seed=2**64 - 1)) for _ in range(2))
+        first, again = (small_world_caption("?!", seed=2**64 - 1) for _ in range(2))
         assert first == again
         assert first.startswith("a ")
-        assert len({small_world_caption(scene("", seed=seed)) for seed in range(20)}) > 15
+        assert len({small_world_caption("", seed=seed) for seed in range(20)}) > 15
 
 
 class TestReadManners:

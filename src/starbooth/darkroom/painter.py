@@ -87,12 +87,12 @@ def read_manners(folder: Path) -> Manners:
     return Manners(**written)
 
 
-def small_world_caption(scene: Scene) -> str:
-    """The sentence that the tiny model was taught for what `scene.prompt` asks.
+def small_world_caption(prompt: str, *, seed: int) -> str:
+    """The sentence that the tiny model was taught for what `prompt` asks.
 
     What the prompt leaves open the seed chooses, down to a prompt without any known word.
     """
-    return caption_of(filled_in(understood(scene.prompt), seed=scene.seed))
+    return caption_of(filled_in(understood(prompt), seed=seed))
 
 
 def size_to_paint(manners: Manners, width_px: int, height_px: int, multiple_px: int) -> tuple[int, int]:
@@ -137,26 +137,28 @@ class FluxPainter:
             return {}
 
         painted = self._pipeline(
-            **self._words_and_guidance(scene),
+            **self._words_and_guidance(scene, seeds),
             width=width_px,
             height=height_px,
             num_inference_steps=steps,
-            num_images_per_prompt=scene.count,
             generator=[torch.Generator("cpu").manual_seed(seed) for seed in seeds],
             callback_on_step_end=after_step,
         ).images
         return [fitted(picture, scene.width_px, scene.height_px) for picture in painted]
 
-    def _words_and_guidance(self, scene: Scene) -> dict[str, Any]:
+    def _words_and_guidance(self, scene: Scene, seeds: list[int]) -> dict[str, Any]:
         is_small_world = self._manners.prompts == "small-world"
-        words: dict[str, Any] = {"prompt": small_world_caption(scene) if is_small_world else scene.prompt}
+        prompts = [
+            small_world_caption(scene.prompt, seed=seed) if is_small_world else scene.prompt for seed in seeds
+        ]
+        words: dict[str, Any] = {"prompt": prompts}
         if self._manners.max_sequence_length is not None:
             words["max_sequence_length"] = self._manners.max_sequence_length
         elif not self._pipeline.transformer.config.guidance_embeds:
             words["max_sequence_length"] = 256  # the longest that FLUX schnell was taught with
         if self._manners.guidance_by == "true_cfg_scale":
             strength = 1 + (scene.guidance - 1) * self._manners.guidance_factor
-            return {**words, "negative_prompt": "", "true_cfg_scale": max(1.0, strength)}
+            return {**words, "negative_prompt": [""] * len(seeds), "true_cfg_scale": max(1.0, strength)}
         return {**words, "guidance_scale": scene.guidance}
 
 
