@@ -15,13 +15,16 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from bench import hold, journey
+from bench import hold, journey, memory, picture, start
 from bench.figures import Figure, Measurement
 
 OUT = Path(__file__).parent / "out"
 MEASUREMENTS: Mapping[str, Callable[[], Awaitable[Measurement]]] = {
     "hold": hold.measure,
     "journey": journey.measure,
+    "picture": picture.measure,
+    "memory": memory.measure,
+    "start": start.measure,
 }
 
 
