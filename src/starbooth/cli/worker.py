@@ -29,7 +29,7 @@ from starbooth.doors.bot.screens import render_order
 from starbooth.outside.engine.client import result_from_payload
 from starbooth.outside.telegram.client import opened_bot
 
-_JOBS_AT_ONCE = 32
+_JOBS_AT_ONCE = 100
 _NEWS_AT_ONCE = 10  # per second; Telegram takes about thirty calls, and most of them are for pictures
 _KEEP_JOB_LOG_HOURS = 24
 

@@ -66,7 +66,7 @@ async def show(database: Database, showing: Showing, order_id: str) -> None:
     Telegram asking for patience, or not answering, puts it off; a guest who blocked the bot ends it.
     """
     while True:
-        async with database.transaction() as tx:
+        async with database.statement() as tx:
             delivery = await owe.claim_delivery(tx, order_id)
             look = await showing.look(tx, order_id, delivery.language) if delivery else None
         if delivery is None or look is None:
@@ -74,7 +74,7 @@ async def show(database: Database, showing: Showing, order_id: str) -> None:
         shown = await _try_to_show(database, showing, delivery, look.screen)
         if shown is None:
             return
-        async with database.transaction() as tx:
+        async with database.statement() as tx:
             owes_more = await owe.note_shown(
                 tx,
                 delivery,
@@ -135,7 +135,7 @@ async def _send_anew(database: Database, showing: Showing, delivery: Delivery, s
     )
     if screen.file_key is not None:
         # Before the picture: should we die now, the next one edits this message and sends no other.
-        async with database.transaction() as tx:
+        async with database.statement() as tx:
             await owe.note_message(tx, delivery.order_id, message_id)
         await _edit(showing, screen, chat_id=delivery.chat_id, message_id=message_id)
     return message_id

@@ -88,25 +88,25 @@ async def _buy_first(
     steps = [_submit(database, outside, claim, ticket) for ticket in tickets]
     delays = [delay for delay in await asyncio.gather(*steps) if delay is not None]
     if delays:
-        async with database.transaction() as tx:
+        async with database.statement() as tx:
             await orders.check_again(tx, claim, check_in=min(delays))
 
 
 async def check_order(database: Database, outside: Outside, order_id: str) -> None:
     """Take over a running order that is due and do what its tickets need. Repeat: harmless."""
-    async with database.transaction() as tx:
+    async with database.statement() as tx:
         claim = await orders.take_over(tx, order_id, check_in=LOOK_AGAIN * 10)
     if claim is not None:
         await _work_on(database, outside, claim)
 
 
 async def _work_on(database: Database, outside: Outside, claim: Claim) -> None:
-    async with database.transaction() as tx:
+    async with database.statement() as tx:
         tickets = await orders.read_tickets(tx, claim.order_id)
     steps = [_step(database, outside, claim, ticket) for ticket in tickets]
     delays = [delay for delay in await asyncio.gather(*steps) if delay is not None]
     if delays:
-        async with database.transaction() as tx:
+        async with database.statement() as tx:
             await orders.check_again(tx, claim, check_in=min(delays))
 
 
@@ -129,7 +129,7 @@ async def _buy(database: Database, outside: Outside, claim: Claim, ticket: Ticke
     if ticket.tries >= _MOST_TRIES:
         await _fail(database, outside, ticket, code="engine_unavailable")
         return None
-    async with database.transaction() as tx:
+    async with database.statement() as tx:
         if not await orders.note_sending(tx, claim, ticket.number, seen=ticket.state):
             return None
     return await _submit(database, outside, claim, ticket) or LOOK_AGAIN
@@ -149,7 +149,7 @@ async def _submit(database: Database, outside: Outside, claim: Claim, ticket: Ti
         return None
     except EngineUnavailable as error:
         return await _put_off(database, outside, claim, ticket, error)
-    async with database.transaction() as tx:
+    async with database.statement() as tx:
         await orders.note_sent(
             tx,
             order_id=ticket.order_id,
@@ -166,7 +166,7 @@ async def _put_off(
     _log_engine_trouble(error, ticket)
     if error.may_have_bought and not outside.engine.is_deduplicating:
         return LOOK_AGAIN * 5
-    async with database.transaction() as tx:
+    async with database.statement() as tx:
         await orders.note_unsent(tx, claim, ticket.number)
     return _backoff(ticket.tries, error)
 
@@ -193,7 +193,7 @@ async def _watch(database: Database, outside: Outside, claim: Claim, ticket: Tic
     except Unavailable as error:
         return await _try_again(database, outside, ticket, error)
     if isinstance(status, Working) and status.progress is not None:
-        async with database.transaction() as tx:
+        async with database.statement() as tx:
             await orders.note_progress(tx, claim, status.progress)
     return LOOK_AGAIN
 
@@ -202,7 +202,7 @@ async def collect(
     database: Database, outside: Outside, *, order_id: str, number: int, result: EngineResult | None
 ) -> None:
     """Keep what a webhook announced. `result` None: ask the engine for it. Repeat: harmless."""
-    async with database.transaction() as tx:
+    async with database.statement() as tx:
         tickets = await orders.read_tickets(tx, order_id)
     ticket = next((each for each in tickets if each.number == number and each.state == "sent"), None)
     if ticket is None:
@@ -280,7 +280,7 @@ async def _try_again(
         if ticket.tries >= _MOST_TRIES:
             await _fail(database, outside, ticket, code="engine_unavailable")
             return None
-        async with database.transaction() as tx:
+        async with database.statement() as tx:
             await orders.note_try(tx, order_id=ticket.order_id, number=ticket.number)
     return _backoff(ticket.tries, error)
 

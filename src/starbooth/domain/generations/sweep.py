@@ -20,7 +20,7 @@ _AT_ONCE = 20
 
 async def sweep(database: Database, outside: Outside) -> None:
     """Look at what is due and start what may start. Takes as long as the engine does. Repeat: harmless."""
-    async with database.transaction() as tx:
+    async with database.statement() as tx:
         due = await run.find_due(tx, limit=_AT_ONCE)
     await asyncio.gather(*(check_order(database, outside, order_id) for order_id in due))
     await start_orders(database, outside)
@@ -31,7 +31,7 @@ async def end_overdue(database: Database, outside: Outside) -> None:
 
     Repeat: harmless; an order ends once.
     """
-    async with database.transaction() as tx:
+    async with database.statement() as tx:
         overdue = await end.find_overdue(tx, limit=_AT_ONCE)
     for order_id in overdue:
         async with database.transaction() as tx:

@@ -98,7 +98,7 @@ class _Desk:
         if not free and not ended:
             return
         try:
-            async with self._database.transaction() as tx:
+            async with self._database.statement() as tx:
                 claimed = await self._exchange(tx, ended, free)
         except Unavailable as error:
             _log.warning("inbox.unavailable", reason=error.reason)
@@ -159,7 +159,7 @@ class _Desk:
             if not in_hand:
                 continue
             try:
-                async with self._database.transaction() as tx:
+                async with self._database.statement() as tx:
                     await renew_claims(tx, me=self._me, in_hand=in_hand)
             except Unavailable as error:
                 _log.warning("inbox.unavailable", reason=error.reason)

@@ -93,7 +93,7 @@ async def _keep(database: Database, updates: Sequence[Update], wake: asyncio.Eve
     """Commit the updates and return the offset that acknowledges them; None where there were none."""
     if not updates:
         return None
-    async with database.transaction() as tx:
+    async with database.statement() as tx:
         await keep_updates(tx, updates)
     wake.set()
     return int(max(update["update_id"] for update in updates)) + 1
