@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -56,8 +57,13 @@ def pixels_of(picture: Image.Image) -> np.ndarray[tuple[int, ...], np.dtype[np.u
 
 
 @pytest.fixture(scope="module")
-def painter() -> Painter:
-    return open_painter(DEFAULT_FOLDER, "cpu")
+def painter() -> Iterator[Painter]:
+    import torch
+
+    usual = torch.get_num_threads()
+    torch.set_num_threads(1)  # threads that wait for each other crawl where other tests use the processor too
+    yield open_painter(DEFAULT_FOLDER, "cpu")
+    torch.set_num_threads(usual)
 
 
 class TestImport:
