@@ -116,6 +116,7 @@ class TestViewBySeed:
         assert len({(view.place, view.style, view.position) for view in views}) > 20
         assert filled_in(said, seed=7) == filled_in(said, seed=7)
         assert all(None not in (view.place, view.style, view.position) for view in views)
+        assert Style.PENCIL not in {view.style for view in views}
 
     def test_a_place_alone_stays_without_a_thing(self) -> None:
         assert filled_in(View(place=Place.FOREST), seed=1).thing is None
