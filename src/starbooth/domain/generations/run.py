@@ -141,7 +141,7 @@ async def _submit(database: Database, outside: Outside, claim: Claim, ticket: Ti
         bought = await outside.engine.submit(
             ticket.endpoint,
             _paint_order(ticket),
-            request_key=f"{ticket.order_id}-{ticket.number}",
+            request_key=f"{ticket.order_id}-{ticket.number}-{ticket.seed}",  # the seed tells booths apart
             webhook_url=outside.hook_url(ticket.order_id, ticket.number),
         )
     except EngineRefused as refusal:
