@@ -20,7 +20,7 @@ from tests.playground.guest import Guest
 _SETTINGS = {
     "WELCOME_STARS": "10000",
     "ACTIVE_ORDERS_PER_GUEST": "1000",
-    "ENGINE_SLOTS": "16",
+    "ENGINE_SLOTS": "32",
     "LOG_LEVEL": "WARNING",
 }
 _PROMPT = "a red balloon over the sea at sunset"

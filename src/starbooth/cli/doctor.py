@@ -15,7 +15,7 @@ from starbooth.base.database import Database
 from starbooth.base.embedded import database_url
 from starbooth.base.errors import SettingError, Unavailable
 from starbooth.base.settings import Settings
-from starbooth.cli.wiring import opened_engine
+from starbooth.cli.painting import opened_engine
 from starbooth.outside.storage.store import open_storage
 from starbooth.outside.telegram.client import opened_bot
 from starbooth.outside.telegram.errors import TelegramRefused

@@ -7,7 +7,8 @@ from fastapi import FastAPI, Response
 
 from starbooth.base.errors import Unavailable
 from starbooth.base.settings import Settings
-from starbooth.cli.wiring import Booth, open_booth, opened_engine
+from starbooth.cli.painting import opened_engine
+from starbooth.cli.wiring import Booth, open_booth
 from starbooth.doors.bot.webhook import telegram_webhook
 from starbooth.doors.files.serve import stored_files
 from starbooth.doors.hooks.engine import engine_hooks

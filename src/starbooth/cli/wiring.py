@@ -1,6 +1,8 @@
-"""Building the real objects, once per process, and closing them again."""
+"""Building the real objects, once per process, and closing them again.
 
-import functools
+What only some processes need stands in files of its own, so that the others do not load it.
+"""
+
 import hashlib
 import hmac
 from collections.abc import AsyncIterator
@@ -12,10 +14,6 @@ from starbooth.base.database import Database
 from starbooth.base.embedded import database_url
 from starbooth.base.settings import Settings
 from starbooth.domain.generations.request import Limits
-from starbooth.domain.generations.run import Outside
-from starbooth.doors.hooks.engine import hook_path
-from starbooth.outside.engine.client import open_engine
-from starbooth.outside.engine.contract import Engine
 from starbooth.outside.storage.contract import Storage
 from starbooth.outside.storage.store import open_storage
 
@@ -41,28 +39,6 @@ async def open_booth(settings: Settings, *, connections: int = 10) -> AsyncItera
         await database.aclose()
 
 
-@asynccontextmanager
-async def opened_engine(settings: Settings) -> AsyncIterator[Engine]:
-    """The engine that the settings name. Raises SettingError where none is."""
-    engine = open_engine(settings)
-    try:
-        yield engine
-    finally:
-        await engine.aclose()
-
-
-def outside_of(booth: Booth, engine: Engine) -> Outside:
-    """What running an order needs from outside."""
-    public_url = booth.settings.public_url
-    return Outside(
-        engine=engine,
-        storage=booth.storage,
-        hook_url=functools.partial(_hook_url, public_url, booth.secret),
-        file_url=functools.partial(_file_url, public_url),
-        slots=booth.settings.engine_slots,
-    )
-
-
 def darkroom_key(settings: Settings) -> str:
     """The key of an engine of our own: the setting, or one made from the secret. The same everywhere."""
     if settings.engine_key is not None:
@@ -76,11 +52,3 @@ def limits_of(settings: Settings) -> Limits:
         active_orders=settings.active_orders_per_guest,
         deadline=timedelta(seconds=settings.order_deadline_s),
     )
-
-
-def _hook_url(public_url: str, secret: bytes, order_id: str, number: int) -> str:
-    return public_url + hook_path(secret, order_id, number)
-
-
-def _file_url(public_url: str, key: str) -> str:
-    return f"{public_url}/files/{key}"

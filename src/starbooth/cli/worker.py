@@ -15,7 +15,8 @@ from starbooth.base.database import Tx
 from starbooth.base.errors import Unavailable
 from starbooth.base.settings import Settings
 from starbooth.cli.group import stop_on_signals
-from starbooth.cli.wiring import Booth, open_booth, opened_engine, outside_of
+from starbooth.cli.painting import opened_engine, outside_of
+from starbooth.cli.wiring import Booth, open_booth
 from starbooth.domain.delivery.owe import SHOW
 from starbooth.domain.delivery.show import Look, Showing, find_news, show
 from starbooth.domain.generations.request import START

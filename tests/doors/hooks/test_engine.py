@@ -15,7 +15,8 @@ from starbooth.domain.orders import run
 from starbooth.domain.orders.place import Source
 from starbooth.domain.stars import ledger
 from starbooth.domain.users.guests import Language, meet
-from starbooth.doors.hooks.engine import engine_hooks, hook_path
+from starbooth.doors.hooks.address import hook_path
+from starbooth.doors.hooks.engine import engine_hooks
 from starbooth.outside.engine.contract import EngineUnavailable, HookAnswer, HookRefused
 
 SECRET = b"a secret of at least thirty-two characters"

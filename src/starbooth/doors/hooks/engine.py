@@ -4,7 +4,6 @@ fal signs for any of its customers, so its signature alone does not say that the
 address holds a token that only we can make.
 """
 
-import hashlib
 import hmac
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -18,19 +17,11 @@ from starbooth.base.errors import Unavailable
 from starbooth.base.jobs import Job, enqueue
 from starbooth.domain.generations.run import COLLECT
 from starbooth.domain.orders.run import note_sent
+from starbooth.doors.hooks.address import hook_token
 from starbooth.outside.engine.contract import Engine, HookAnswer, HookRefused
 
 _log = structlog.get_logger()
 _LARGEST_BODY = 1024 * 1024
-
-
-def hook_path(secret: bytes, order_id: str, number: int) -> str:
-    """The path of the webhook for one ticket."""
-    return f"/hooks/engine/{order_id}/{number}/{_token(secret, order_id, number)}"
-
-
-def _token(secret: bytes, order_id: str, number: int) -> str:
-    return hmac.new(secret, f"engine hook {order_id} {number}".encode(), hashlib.sha256).hexdigest()[:32]
 
 
 def engine_hooks(database: Database, engine: Engine, secret: bytes) -> APIRouter:
@@ -39,7 +30,7 @@ def engine_hooks(database: Database, engine: Engine, secret: bytes) -> APIRouter
 
     @router.post("/hooks/engine/{order_id}/{number}/{token}", include_in_schema=False)
     async def receive(order_id: str, number: int, token: str, request: Request) -> dict[str, str]:
-        if not hmac.compare_digest(token.encode(), _token(secret, order_id, number).encode()):
+        if not hmac.compare_digest(token.encode(), hook_token(secret, order_id, number).encode()):
             raise HTTPException(404)
         body = await read_body(request, limit_bytes=_LARGEST_BODY)
         answer = await _prove(lambda: engine.check_hook(dict(request.headers), body, now=now()), order_id)
