@@ -6,9 +6,10 @@ neither commit nor wait for anything outside.
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import cache
 
 import asyncpg
-from sqlalchemy import MetaData, make_url
+from sqlalchemy import MetaData, TextClause, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -26,6 +27,12 @@ _LOST = (
     asyncpg.TooManyConnectionsError,
 )
 SESSION = {"timezone": "UTC", "application_name": "starbooth"}
+
+
+@cache
+def sql(statement: str) -> TextClause:
+    """The statement of this text, read once and kept. For constants only, never for a text made of facts."""
+    return text(statement)
 
 
 class Database:

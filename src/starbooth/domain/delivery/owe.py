@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from sqlalchemy import text
 
-from starbooth.base.database import Tx
+from starbooth.base.database import Tx, sql
 from starbooth.base.jobs import Job
 from starbooth.domain.users.guests import Language
 
@@ -53,7 +53,7 @@ async def open_delivery(
 ) -> None:
     """Owe this chat everything about an order from now on. Repeat: harmless."""
     await tx.execute(
-        text(
+        sql(
             "INSERT INTO starbooth.deliveries (order_id, chat_id, reply_to_message_id, language)"
             " VALUES (:id, :chat_id, :reply_to, :language) ON CONFLICT DO NOTHING"
         ),
@@ -69,7 +69,7 @@ async def open_delivery(
 async def owe(tx: Tx, order_id: str) -> bool:
     """Note that the order changed. False where nobody waits for it in a chat."""
     rows = await tx.execute(
-        text(
+        sql(
             "UPDATE starbooth.deliveries SET owed = owed + 1"
             " WHERE order_id = :id AND state = 'open' RETURNING 1"
         ),
@@ -81,7 +81,7 @@ async def owe(tx: Tx, order_id: str) -> bool:
 async def owe_news(tx: Tx, *, not_sooner_than: timedelta, limit: int) -> list[str]:
     """Owe a fresh look to active orders whose message is older than this: their place may have changed."""
     rows = await tx.execute(
-        text("""
+        sql("""
             UPDATE starbooth.deliveries SET owed = owed + 1, due_at = now()
             WHERE order_id IN (
                 SELECT d.order_id FROM starbooth.deliveries d JOIN starbooth.orders o ON o.id = d.order_id
@@ -98,7 +98,7 @@ async def owe_news(tx: Tx, *, not_sooner_than: timedelta, limit: int) -> list[st
 async def find_owed(tx: Tx, *, limit: int) -> list[str]:
     """Deliveries that are due and that nobody is busy with."""
     rows = await tx.execute(
-        text(
+        sql(
             "SELECT order_id FROM starbooth.deliveries WHERE state = 'open' AND shown < owed"
             " AND due_at <= now() AND (busy_until IS NULL OR busy_until <= now())"
             " ORDER BY due_at LIMIT :limit"
@@ -120,7 +120,7 @@ async def claim_delivery(tx: Tx, order_id: str) -> Delivery | None:
 async def note_message(tx: Tx, order_id: str, message_id: int | None) -> None:
     """Remember which message stands for the order; None forgets one that is gone."""
     await tx.execute(
-        text("UPDATE starbooth.deliveries SET message_id = :message_id WHERE order_id = :id"),
+        sql("UPDATE starbooth.deliveries SET message_id = :message_id WHERE order_id = :id"),
         {"id": order_id, "message_id": message_id},
     )
 
@@ -136,7 +136,7 @@ async def note_shown(
     """
     row = (
         await tx.execute(
-            text("""
+            sql("""
                 UPDATE starbooth.deliveries SET shown = :owed, fingerprint = :fingerprint, busy_until = NULL,
                     tries = 0, due_at = now(), message_id = coalesce(CAST(:message_id AS bigint), message_id),
                     state = CASE WHEN owed > :owed AND state = 'delivered' THEN 'open'
@@ -160,7 +160,7 @@ async def note_shown(
 async def postpone(tx: Tx, order_id: str, *, delay: timedelta) -> None:
     """Try again later: Telegram asked for patience or did not answer."""
     await tx.execute(
-        text(
+        sql(
             "UPDATE starbooth.deliveries SET busy_until = NULL, tries = tries + 1, due_at = now() + :delay"
             " WHERE order_id = :id"
         ),
@@ -171,7 +171,7 @@ async def postpone(tx: Tx, order_id: str, *, delay: timedelta) -> None:
 async def give_up(tx: Tx, order_id: str) -> None:
     """Stop trying: the guest does not take our messages. The pictures stay in storage and in the history."""
     await tx.execute(
-        text(
+        sql(
             "UPDATE starbooth.deliveries SET state = 'undeliverable', busy_until = NULL WHERE order_id = :id"
         ),
         {"id": order_id},

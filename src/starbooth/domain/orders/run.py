@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from starbooth.base.database import Tx
+from starbooth.base.database import Tx, sql
 
 _SLOTS_LOCK = 0x534C4F54
 
@@ -96,7 +96,7 @@ async def claim_next(tx: Tx, *, slots: int, check_in: timedelta) -> list[Claim]:
     Locks: the slots, so that two workers together never start more than there are.
     Repeat: claims others; an order is claimed once.
     """
-    await tx.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _SLOTS_LOCK})
+    await tx.execute(sql("SELECT pg_advisory_xact_lock(:key)"), {"key": _SLOTS_LOCK})
     rows = await tx.execute(_CLAIM, {"slots": slots, "check_in": check_in})
     return [Claim(order_id=row.id, attempt=row.attempt) for row in rows]
 
@@ -115,7 +115,7 @@ async def take_over(tx: Tx, order_id: str, *, check_in: timedelta) -> Claim | No
 async def check_again(tx: Tx, claim: Claim, *, check_in: timedelta) -> None:
     """Set when the order should be looked at next. Repeat: harmless; a lost fence changes nothing."""
     await tx.execute(
-        text(
+        sql(
             "UPDATE starbooth.orders SET check_at = now() + :check_in"
             " WHERE id = :id AND state = 'running' AND attempt = :attempt"
         ),
@@ -145,7 +145,7 @@ async def note_sending(tx: Tx, claim: Claim, number: int, *, seen: str) -> bool:
     else has bought or is buying it; of two who found it unsent, one may go on.
     """
     rows = await tx.execute(
-        text(
+        sql(
             "UPDATE starbooth.tickets SET state = 'sending', sent_at = now(), tries = tries + 1"  # noqa: S608 - our own constants
             f" WHERE order_id = :id AND number = :number AND state = :seen AND {_FENCED}"
             " RETURNING number"
@@ -161,7 +161,7 @@ async def note_sent(tx: Tx, *, order_id: str, number: int, engine: str, request_
     Not fenced: whoever learns the id first, by the call's answer or by the webhook, keeps it for all.
     """
     rows = await tx.execute(
-        text(
+        sql(
             "UPDATE starbooth.tickets SET state = 'sent', engine = :engine, request_id = :request_id"
             " WHERE order_id = :id AND number = :number"
             " AND (state IN ('unsent', 'sending') OR (state = 'sent' AND request_id = :request_id))"
@@ -175,7 +175,7 @@ async def note_sent(tx: Tx, *, order_id: str, number: int, engine: str, request_
 async def note_unsent(tx: Tx, claim: Claim, number: int) -> None:
     """Note that the engine certainly did not take the ticket, so that it may be sent again."""
     await tx.execute(
-        text(
+        sql(
             "UPDATE starbooth.tickets SET state = 'unsent'"  # noqa: S608 - our own constants
             f" WHERE order_id = :id AND number = :number AND state = 'sending' AND {_FENCED}"
         ),
@@ -186,7 +186,7 @@ async def note_unsent(tx: Tx, claim: Claim, number: int) -> None:
 async def note_try(tx: Tx, *, order_id: str, number: int) -> None:
     """Count one more time that the engine answered badly about this ticket."""
     await tx.execute(
-        text("UPDATE starbooth.tickets SET tries = tries + 1 WHERE order_id = :id AND number = :number"),
+        sql("UPDATE starbooth.tickets SET tries = tries + 1 WHERE order_id = :id AND number = :number"),
         {"id": order_id, "number": number},
     )
 
@@ -197,7 +197,7 @@ async def note_done(tx: Tx, *, order_id: str, number: int, file_key: str, facts:
     Locks: the order.
     """
     await tx.execute(
-        text(
+        sql(
             "UPDATE starbooth.tickets SET state = 'done', file_key = :file_key, facts = :facts"  # noqa: S608 - our own constants
             f" WHERE order_id = :id AND number = :number AND {_OPEN} AND {_RUNNING}"
         ).bindparams(bindparam("facts", type_=JSONB)),
@@ -213,7 +213,7 @@ async def note_failed(
     Locks: the order.
     """
     await tx.execute(
-        text(
+        sql(
             "UPDATE starbooth.tickets SET state = 'failed', error_code = :error_code, facts = :facts"  # noqa: S608 - our own constants
             f" WHERE order_id = :id AND number = :number AND {_OPEN} AND {_RUNNING}"
         ).bindparams(bindparam("facts", type_=JSONB)),
@@ -224,7 +224,7 @@ async def note_failed(
 async def note_progress(tx: Tx, claim: Claim, progress: float) -> bool:
     """Store how far an order is (0..1; it never goes back) and announce it. True where it moved."""
     rows = await tx.execute(
-        text(
+        sql(
             "UPDATE starbooth.orders SET progress = :progress"
             " WHERE id = :id AND state = 'running' AND attempt = :attempt AND progress < :progress"
             " RETURNING id"

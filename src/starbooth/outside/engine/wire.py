@@ -32,7 +32,8 @@ class Rewrite(httpx.AsyncBaseTransport):
         self._base = httpx.URL(base_url)
         self._prefix = self._base.raw_path.rstrip(b"/")
         self._host = self._base.netloc.decode("ascii")
-        limits = httpx.Limits(max_connections=100, max_keepalive_connections=50, keepalive_expiry=30.0)
+        # Few idle connections: httpcore asks the system about every one of them at every call.
+        limits = httpx.Limits(max_connections=100, max_keepalive_connections=8, keepalive_expiry=30.0)
         self._inner = httpx.AsyncHTTPTransport(limits=limits)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
