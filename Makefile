@@ -24,7 +24,14 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP) ## Try everything with play money; DEMO="--once" ends after the first picture
 	$(BIN)/starbooth demo $(DEMO)
 
-test: $(STAMP) ## Run all tests; TESTS=tests/domain runs some
+# The official JavaScript client, for its contract test; without npm that test is skipped and says so.
+$(VENV)/.javascript: tests/darkroom/js/package.json | $(STAMP)
+	@if command -v npm >/dev/null; then \
+		npm install --prefix tests/darkroom/js --no-package-lock --no-audit --no-fund --silent; \
+	else echo "npm is not installed: the test of the JavaScript client is skipped"; fi
+	@touch $@
+
+test: $(STAMP) $(VENV)/.javascript ## Run all tests; TESTS=tests/domain runs some
 	$(BIN)/python -m pytest $(PYTEST_ARGUMENTS) $(TESTS)
 
 check: $(STAMP) ## Format, lint, types and the direction of imports
