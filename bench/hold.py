@@ -1,7 +1,8 @@
 """(a) The hold through our code against pgbench running the same SQL on the same server.
 
-Both hold one star of a random account of many, 8 connections, two threads or processes, prepared statements.
-They take turns, so that whatever else the machine does strikes both.
+Both hold one star of a random account of many: 8 connections, two threads or processes, prepared statements;
+once as a statement that commits by itself, once between BEGIN and COMMIT. They take turns, so that whatever
+else the machine does strikes both.
 """
 
 import asyncio
@@ -36,43 +37,46 @@ _GIVEN = {
 }
 
 
-async def measure(*, rounds: int = 4, seconds: float = 4.0) -> Measurement:
-    """Take turns for `rounds`; about (2 × `rounds` + 1) × `seconds` and some for starting."""
+async def measure(*, rounds: int = 4, seconds: float = 3.0) -> Measurement:
+    """Take turns for `rounds`: about 4 × `rounds` × `seconds`, and as much again for starting."""
     async with own_server() as url:
         connection = await asyncpg.connect(raw_dsn(make_url(url)))
         await connection.execute(_ACCOUNTS, ACCOUNTS)
         await connection.execute("VACUUM ANALYZE")
         await connection.close()
-        ours, theirs = [], []
-        for _ in range(rounds):
-            theirs.append(await _pgbench(url, seconds=seconds, is_bare=False))
-            ours.append(await _ours(url, seconds=seconds))
-        bare = await _pgbench(url, seconds=seconds, is_bare=True)
-    our_rate = median([each["holds_per_s"] for each in ours])
-    ratios = [mine["holds_per_s"] / rate for mine, rate in zip(ours, theirs, strict=True)]
+        bare = [await _round(url, seconds=seconds, is_bare=True) for _ in range(rounds)]
+        whole = [await _round(url, seconds=seconds, is_bare=False) for _ in range(rounds)]
     return Measurement(
-        figures=(
-            Figure(name="holds through our code", value=our_rate, unit="1/s"),
-            Figure(name="holds through pgbench", value=median(theirs), unit="1/s"),
-            Figure(name="our holds ÷ pgbench's", value=median(ratios), unit="", at_least=0.5),
-            Figure(name="pgbench without BEGIN and COMMIT", value=bare, unit="1/s"),
-            Figure(name="our holds ÷ pgbench's without BEGIN and COMMIT", value=our_rate / bare, unit=""),
-            Figure(
-                name="client CPU per hold",
-                value=median([each["client_cpu_us"] for each in ours]),
-                unit="µs",
-            ),
-        ),
-        details={"ours": ours, "pgbench": theirs, "ratios": ratios, "pgbench_bare": bare},
+        figures=(*_figures("the statement alone", bare), *_figures("in a transaction", whole)),
+        details={"bare": bare, "whole": whole},
     )
 
 
-async def _ours(url: str, *, seconds: float) -> dict[str, float]:
+async def _round(url: str, *, seconds: float, is_bare: bool) -> dict[str, float]:
+    theirs = await _pgbench(url, seconds=seconds, is_bare=is_bare)
+    ours = await _ours(url, seconds=seconds, is_bare=is_bare)
+    return {**ours, "pgbench_per_s": theirs, "ratio": ours["holds_per_s"] / theirs}
+
+
+def _figures(how: str, rounds: list[dict[str, float]]) -> tuple[Figure, ...]:
+    def middle(name: str) -> float:
+        return median([each[name] for each in rounds])
+
+    return (
+        Figure(name=f"{how}: holds through our code", value=middle("holds_per_s"), unit="1/s"),
+        Figure(name=f"{how}: holds through pgbench", value=middle("pgbench_per_s"), unit="1/s"),
+        Figure(name=f"{how}: ours ÷ pgbench's", value=middle("ratio"), unit="", at_least=0.5),
+        Figure(name=f"{how}: our CPU per hold", value=middle("client_cpu_us"), unit="µs"),
+    )
+
+
+async def _ours(url: str, *, seconds: float, is_bare: bool) -> dict[str, float]:
     """Several client processes at once; the sum of their rates."""
     arguments = [
         *(sys.executable, "-m", "bench.hold_client", url),
         *("--connections", str(CONNECTIONS // PROCESSES)),
         *("--accounts", str(ACCOUNTS), "--seconds", str(seconds)),
+        *(("--bare",) if is_bare else ()),
     ]
     pipe = asyncio.subprocess.PIPE
     clients = [

@@ -17,10 +17,16 @@ from starbooth.domain.stars import ledger
 from starbooth.domain.stars.tables import TransactionType
 
 
-async def work(database: Database, *, accounts: int, until: float, took_s: list[float]) -> None:
-    """Hold one star of a random account, each in a transaction of its own, until the clock says `until`."""
+async def work(
+    database: Database, *, is_bare: bool, accounts: int, until: float, took_s: list[float]
+) -> None:
+    """Hold one star of a random account, again and again until the clock says `until`.
+
+    is_bare: the statement alone, which commits by itself; else between BEGIN and COMMIT.
+    """
+    opened = database.statement if is_bare else database.transaction
     while (began := time.perf_counter()) < until:
-        async with database.transaction() as tx:
+        async with opened() as tx:
             await ledger.hold(
                 tx,
                 user_id=str(random.randint(1, accounts)),
@@ -32,19 +38,25 @@ async def work(database: Database, *, accounts: int, until: float, took_s: list[
         took_s.append(time.perf_counter() - began)
 
 
-async def _run(url: str, *, connections: int, accounts: int, seconds: float) -> None:
+async def _run(url: str, *, connections: int, is_bare: bool, accounts: int, seconds: float) -> None:
     database = Database(url, connections=connections)
     warm: list[float] = []
     soon = time.perf_counter() + 0.3
     await asyncio.gather(
-        *(work(database, accounts=accounts, until=soon, took_s=warm) for _ in range(connections))
+        *(
+            work(database, is_bare=is_bare, accounts=accounts, until=soon, took_s=warm)
+            for _ in range(connections)
+        )
     )
     print("ready", flush=True)
     await asyncio.to_thread(input)
     took_s: list[float] = []
     began, cpu_began = time.perf_counter(), time.process_time()
     await asyncio.gather(
-        *(work(database, accounts=accounts, until=began + seconds, took_s=took_s) for _ in range(connections))
+        *(
+            work(database, is_bare=is_bare, accounts=accounts, until=began + seconds, took_s=took_s)
+            for _ in range(connections)
+        )
     )
     lasted_s = time.perf_counter() - began
     said = {
@@ -62,5 +74,14 @@ if __name__ == "__main__":
     parser.add_argument("--connections", type=int, required=True)
     parser.add_argument("--accounts", type=int, required=True)
     parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--bare", action="store_true")
     given = parser.parse_args()
-    uvloop.run(_run(given.url, connections=given.connections, accounts=given.accounts, seconds=given.seconds))
+    uvloop.run(
+        _run(
+            given.url,
+            connections=given.connections,
+            is_bare=given.bare,
+            accounts=given.accounts,
+            seconds=given.seconds,
+        )
+    )
