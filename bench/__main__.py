@@ -75,6 +75,23 @@ def _machine() -> dict[str, object]:
     }
 
 
+def markdown() -> str:
+    """The figures last written to `bench/out`, as the rows of the table in docs/performance.md."""
+    rows = []
+    for name in MEASUREMENTS:
+        path = OUT / f"{name}.json"
+        if not path.exists():
+            continue
+        report = json.loads(path.read_text())
+        for each in report["figures"]:
+            given = {key: value for key, value in each.items() if key != "is_met"}
+            figure = Figure(**given)
+            verdict = {True: "met", False: "**missed**", None: ""}[figure.is_met]
+            value = f"{_shown(figure.value)} {figure.unit}".strip()
+            rows.append(f"| {name} | {figure.name} | {value} | {figure.aim} | {verdict} |")
+    return "\n".join(rows)
+
+
 def _shown(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
@@ -86,7 +103,11 @@ def _mark(is_met: bool | None) -> str:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="name", help=", ".join(MEASUREMENTS))
+    parser.add_argument("--markdown", action="store_true", help="measure nothing; print the last figures")
     given = parser.parse_args()
+    if given.markdown:
+        print(markdown())
+        sys.exit(0)
     for wrong in set(given.names) - set(MEASUREMENTS):
         parser.error(f"there is no measurement {wrong!r}; there are {', '.join(MEASUREMENTS)}")
     sys.exit(uvloop.run(run(given.names or list(MEASUREMENTS))))
