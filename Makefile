@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TESTS ?= tests
-PYTEST_ARGUMENTS ?= -n 2 --dist loadgroup
+PYTEST_ARGUMENTS ?= -n 3 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test check format bench up migrate pins clean

@@ -16,7 +16,7 @@ from PIL import Image
 
 from tests.chaos.aftermath import GUESTS, ORDERS_EACH, WELCOME_STARS, Aftermath, torment_a_house
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("chaos"), pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
 
 SEED = 7
 

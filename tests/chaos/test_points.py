@@ -18,7 +18,6 @@ from tests.playground.guest import Guest
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.xdist_group("points"),
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.timeout(200),
 ]
