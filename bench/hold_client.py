@@ -5,6 +5,7 @@ Says `ready` when it is connected, waits for a line, works for the given seconds
 
 import argparse
 import asyncio
+import itertools
 import json
 import random
 import secrets
@@ -25,6 +26,7 @@ async def work(
     is_bare: the statement alone, which commits by itself; else between BEGIN and COMMIT.
     """
     opened = database.statement if is_bare else database.transaction
+    mine, numbers = secrets.token_hex(8), itertools.count()
     while (began := time.perf_counter()) < until:
         async with opened() as tx:
             await ledger.hold(
@@ -32,7 +34,7 @@ async def work(
                 user_id=str(random.randint(1, accounts)),
                 price_stars=1,
                 purpose=TransactionType.GENERATION,
-                key=secrets.token_hex(12),
+                key=f"{mine}:{next(numbers)}",
                 facts={"orderId": "measured"},
             )
         took_s.append(time.perf_counter() - began)

@@ -7,6 +7,7 @@ neither commit nor wait for anything outside.
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import cache
+from typing import Any
 
 import asyncpg
 from sqlalchemy import MetaData, TextClause, make_url, text
@@ -59,8 +60,12 @@ class Database:
         way took hold is then unknown, so everything done inside must bear a repeat.
         """
         with _named():
-            async with self._engine.begin() as connection:
-                yield connection
+            connection = await self._engine.connect()
+            try:  # `async with` would start a task for closing
+                async with connection.begin():
+                    yield connection
+            finally:
+                await connection.close()
 
     @asynccontextmanager
     async def statement(self) -> AsyncIterator[Tx]:
@@ -69,8 +74,11 @@ class Database:
         For functions whose whole work is one statement. Raises Unavailable as `transaction` does.
         """
         with _named():
-            async with self._committing.connect() as connection:
+            connection = await self._committing.connect()
+            try:
                 yield connection
+            finally:
+                await connection.close()
 
     async def connect_raw(self) -> "asyncpg.Connection[asyncpg.Record]":
         """A connection outside the pool, for listening or for the job queue. The caller closes it."""
@@ -93,6 +101,23 @@ class Database:
     async def aclose(self) -> None:
         """Close every connection. Safe to repeat."""
         await self._engine.dispose()
+
+
+async def driver_of(tx: Tx) -> Any:
+    """asyncpg's own connection inside `tx`, for the few statements where SQLAlchemy's time would count.
+
+    What is run on it belongs to `tx`. Raises Unavailable as `Database.transaction` does.
+    """
+    raw = await tx.get_raw_connection()
+    adapted: Any = raw.dbapi_connection
+    if adapted._transaction is None:  # SQLAlchemy saves BEGIN up until its own first statement
+        try:
+            await adapted._start_transaction()
+        except adapted.dbapi.Error as error:
+            if is_connection_lost(error):
+                raise Unavailable("database: the connection was lost") from error
+            raise
+    return raw.driver_connection
 
 
 @contextmanager

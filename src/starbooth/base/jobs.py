@@ -23,7 +23,7 @@ from pgqueuer.domain.settings import DBSettings
 from pgqueuer.queries import Queries
 from sqlalchemy import text
 
-from starbooth.base.database import Database, Tx, is_connection_lost
+from starbooth.base.database import Database, Tx, driver_of, is_connection_lost
 from starbooth.base.errors import Unavailable
 
 _log = structlog.get_logger()
@@ -56,22 +56,13 @@ def _queries(connection: Any) -> Queries:
 
 async def enqueue(tx: Tx, *jobs: Job) -> None:
     """Add jobs as part of `tx`: they exist if and when it commits. One round trip for all of them."""
-    connection = await _driver_in_transaction(tx)
+    connection = await driver_of(tx)
     await _queries(connection).enqueue(
         [job.name for job in jobs],
         [json.dumps(job.facts).encode() for job in jobs],
         [0] * len(jobs),
         [timedelta(seconds=job.delay_s) for job in jobs],
     )
-
-
-async def _driver_in_transaction(tx: Tx) -> Any:
-    """The driver's connection, past the BEGIN that SQLAlchemy saves up until its own first statement."""
-    raw = await tx.get_raw_connection()
-    driver: Any = raw.driver_connection
-    if not driver.is_in_transaction():
-        await tx.execute(text("SELECT 1"))
-    return driver
 
 
 async def run_jobs(

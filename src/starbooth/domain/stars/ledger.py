@@ -6,14 +6,12 @@ become, what a repeated key means. Here are their names, their refusals and thei
 Locks, for all: the account first, then the ledger row, so two movements cannot deadlock.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, text
-from sqlalchemy.dialects.postgresql import JSONB
-
-from starbooth.base.database import Tx
+from starbooth.base.database import Tx, driver_of
 from starbooth.base.ids import new_id
 from starbooth.domain.stars.errors import (
     AmountRefused,
@@ -29,15 +27,12 @@ from starbooth.domain.stars.tables import TransactionStatus, TransactionType
 
 LARGEST_AMOUNT = 1_000_000
 
-_MOVE = text("""
+# Run on the driver itself: measured, SQLAlchemy's share of a movement was as large as PostgreSQL's.
+MOVE = """
     SELECT outcome, transaction_id, balance FROM starbooth.move_stars(
-        :id, :user_id, :amount, CAST(:type AS public."TransactionType"),
-        CAST(:status AS public."TransactionStatus"), :key, :facts)
-""").bindparams(bindparam("facts", type_=JSONB))
-
-_END_HOLD = text("""
-    SELECT outcome, transaction_id, balance FROM starbooth.end_hold(:refund_id, :hold_id, :spent, :facts)
-""").bindparams(bindparam("facts", type_=JSONB))
+        $1, $2, $3, CAST($4 AS public."TransactionType"), CAST($5 AS public."TransactionStatus"), $6, $7)
+"""
+_END_HOLD = "SELECT outcome, transaction_id, balance FROM starbooth.end_hold($1, $2, $3, $4)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,29 +139,23 @@ async def _move(
     key: str,
     facts: Mapping[str, Any],
 ) -> Movement:
-    values = {
-        "id": new_id(),
-        "user_id": user_id,
-        "amount": amount,
-        "type": kind.value,
-        "status": status.value,
-        "key": key,
-        "facts": dict(facts),
-    }
-    row = (await tx.execute(_MOVE, values)).one()
-    if row.outcome == "not_enough":
-        raise NotEnoughStars(price_stars=-amount, balance_stars=row.balance)
-    return _answer(row.outcome, row.transaction_id, row.balance, about=key)
+    driver = await driver_of(tx)
+    values = (new_id(), user_id, amount, kind.value, status.value, key, json.dumps(dict(facts)))
+    outcome, transaction_id, balance = await driver.fetchrow(MOVE, *values)
+    if outcome == "not_enough":
+        raise NotEnoughStars(price_stars=-amount, balance_stars=balance)
+    return _answer(outcome, transaction_id, balance, about=key)
 
 
 async def _end(tx: Tx, *, hold_id: str, spent_stars: int, facts: Mapping[str, Any]) -> Movement:
     if spent_stars < 0:
         raise AmountRefused(spent_stars)
-    values = {"refund_id": new_id(), "hold_id": hold_id, "spent": spent_stars, "facts": dict(facts)}
-    row = (await tx.execute(_END_HOLD, values)).one()
-    if row.outcome == "more_than_held":
+    driver = await driver_of(tx)
+    values = (new_id(), hold_id, spent_stars, json.dumps(dict(facts)))
+    outcome, transaction_id, balance = await driver.fetchrow(_END_HOLD, *values)
+    if outcome == "more_than_held":
         raise AmountRefused(spent_stars)
-    return _answer(row.outcome, row.transaction_id, row.balance, about=hold_id)
+    return _answer(outcome, transaction_id, balance, about=hold_id)
 
 
 def _answer(outcome: str, transaction_id: str, balance: int, *, about: str) -> Movement:
