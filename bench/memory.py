@@ -47,14 +47,14 @@ async def measure(*, orders: int = 10_000, at_most_s: float = 420.0) -> Measurem
     return Measurement(
         figures=(
             Figure(
-                name="web + bot + worker at rest, resident",
-                value=sum(resident.values()),
+                name="web + bot + worker at rest, shared pages counted once",
+                value=sum(proportional.values()),
                 unit="MB",
                 at_most=300,
             ),
             Figure(
-                name="web + bot + worker at rest, shared pages counted once",
-                value=sum(proportional.values()),
+                name="web + bot + worker at rest, shared pages counted in each",
+                value=sum(resident.values()),
                 unit="MB",
             ),
             *(Figure(name=f"{part} at rest, resident", value=resident[part], unit="MB") for part in _PARTS),
