@@ -38,6 +38,28 @@ class AmountRefused(Refusal):
         self.amount = amount
 
 
+class NoSuchPurchase(Refusal):
+    """There is no purchase of this id. Nothing moved."""
+
+    code: ClassVar[str] = "no_such_purchase"
+
+
+class PurchaseNotPaid(Refusal):
+    """The purchase was never paid, so there is nothing to give back. Nothing moved."""
+
+    code: ClassVar[str] = "purchase_not_paid"
+
+
+class StarsSpent(Refusal):
+    """The stars of the purchase are not all there any more. Nothing moved."""
+
+    code: ClassVar[str] = "stars_spent"
+
+    def __init__(self, *, balance_stars: int) -> None:
+        super().__init__(f"{balance_stars} left")
+        self.balance_stars = balance_stars
+
+
 class KeyReused(Exception):
     """A key came back with other facts: a mistake in the caller, never in the guest. Nothing moved."""
 
@@ -52,3 +74,7 @@ class NoSuchHold(Exception):
 
 class NoSuchAccount(Exception):
     """There is no account of this id. Nothing moved."""
+
+
+class NoSuchRefund(Exception):
+    """There is no refund of this id. Nothing moved."""

@@ -144,7 +144,7 @@ async def _move(
     outcome, transaction_id, balance = await driver.fetchrow(MOVE, *values)
     if outcome == "not_enough":
         raise NotEnoughStars(price_stars=-amount, balance_stars=balance)
-    return _answer(outcome, transaction_id, balance, about=key)
+    return answer(outcome, transaction_id, balance, about=key)
 
 
 async def _end(tx: Tx, *, hold_id: str, spent_stars: int, facts: Mapping[str, Any]) -> Movement:
@@ -155,10 +155,11 @@ async def _end(tx: Tx, *, hold_id: str, spent_stars: int, facts: Mapping[str, An
     outcome, transaction_id, balance = await driver.fetchrow(_END_HOLD, *values)
     if outcome == "more_than_held":
         raise AmountRefused(spent_stars)
-    return _answer(outcome, transaction_id, balance, about=hold_id)
+    return answer(outcome, transaction_id, balance, about=hold_id)
 
 
-def _answer(outcome: str, transaction_id: str, balance: int, *, about: str) -> Movement:
+def answer(outcome: str, transaction_id: str, balance: int, *, about: str) -> Movement:
+    """What the database's answer means. `about`: the key or id that an error should name."""
     match outcome:
         case "moved" | "repeated":
             is_repeat = outcome == "repeated"

@@ -1,0 +1,382 @@
+-- Paying: what a purchase may become, refunds that are under way, what Telegram says it did, and the gifts.
+-- Every movement locks the account first and the ledger row second, as those of the release before do.
+
+-- As before, and a REFUND of a purchase may wait for Telegram: its stars are away, it ends well or not at all.
+CREATE OR REPLACE FUNCTION starbooth.guard_ledger_row() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF (NEW."id", NEW."userId", NEW."amount", NEW."type", NEW."createdAt", NEW."metadata" ->> 'key',
+        NEW."metadata" ->> 'refundOf')
+       IS DISTINCT FROM
+       (OLD."id", OLD."userId", OLD."amount", OLD."type", OLD."createdAt", OLD."metadata" ->> 'key',
+        OLD."metadata" ->> 'refundOf') THEN
+        RAISE EXCEPTION 'ledger row % may not change its id, owner, amount, type, time or key', OLD."id"
+            USING ERRCODE = 'integrity_constraint_violation',
+                  HINT = 'Correct a mistake with a new row.';
+    END IF;
+    IF OLD."telegramPaymentChargeId" IS NOT NULL
+       AND NEW."telegramPaymentChargeId" IS DISTINCT FROM OLD."telegramPaymentChargeId" THEN
+        RAISE EXCEPTION 'ledger row % may not change its charge id', OLD."id"
+            USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF OLD."status" <> NEW."status" AND NOT (
+        (OLD."type" IN ('GENERATION', 'TRAINING') AND OLD."status" = 'PENDING'
+            AND NEW."status" IN ('COMPLETED', 'REFUNDED'))
+        OR (OLD."type" = 'PURCHASE' AND OLD."status" = 'PENDING' AND NEW."status" IN ('COMPLETED', 'FAILED'))
+        OR (OLD."type" = 'PURCHASE' AND OLD."status" = 'COMPLETED' AND NEW."status" = 'REFUNDED')
+        OR (OLD."type" = 'REFUND' AND OLD."status" = 'PENDING' AND NEW."status" IN ('COMPLETED', 'FAILED'))
+    ) THEN
+        RAISE EXCEPTION 'ledger row %: a % may not go from % to %', OLD."id", OLD."type", OLD."status", NEW."status"
+            USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+-- A PURCHASE +n PENDING: an invoice is out. It does not count, so the account is neither read nor locked.
+CREATE FUNCTION starbooth.open_purchase(_id text, _user_id text, _amount integer, _key text, _facts jsonb)
+RETURNS starbooth.movement LANGUAGE plpgsql AS $$
+DECLARE
+    _balance integer;
+    _metadata jsonb := _facts || jsonb_build_object('key', _key);
+    _earlier public."StarTransaction";
+BEGIN
+    SELECT "stars" INTO _balance FROM public."User" WHERE "id" = _user_id;
+    IF NOT FOUND THEN
+        RETURN ROW('no_account', NULL, NULL)::starbooth.movement;
+    END IF;
+    INSERT INTO public."StarTransaction" ("id", "userId", "amount", "type", "status", "metadata")
+        VALUES (_id, _user_id, _amount, 'PURCHASE', 'PENDING', _metadata)
+        ON CONFLICT ((metadata ->> 'key')) WHERE metadata ->> 'key' IS NOT NULL DO NOTHING;
+    IF FOUND THEN
+        RETURN ROW('moved', _id, _balance)::starbooth.movement;
+    END IF;
+    SELECT * INTO _earlier FROM public."StarTransaction" WHERE metadata ->> 'key' = _key;
+    -- What a payment added to the facts since is no other wish.
+    IF (_earlier."userId", _earlier."amount", _earlier."type") = (_user_id, _amount, 'PURCHASE')
+       AND _earlier."metadata" @> _metadata THEN
+        RETURN ROW('repeated', _earlier."id", _balance)::starbooth.movement;
+    END IF;
+    RETURN ROW('key_reused', _earlier."id", _balance)::starbooth.movement;
+END $$;
+
+-- A payment came. It ends the purchase that it was for, if that one waits and is this account's and of this
+-- amount; else it is a PURCHASE row of its own. The charge id is the key: no charge counts twice.
+CREATE FUNCTION starbooth.credit_payment(
+    _id text, _user_id text, _amount integer, _charge_id text, _purchase_id text, _facts jsonb
+) RETURNS starbooth.movement LANGUAGE plpgsql AS $$
+DECLARE
+    _balance integer;
+    _earlier public."StarTransaction";
+    _credited text;
+BEGIN
+    SELECT "stars" INTO _balance FROM public."User" WHERE "id" = _user_id FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RETURN ROW('no_account', NULL, NULL)::starbooth.movement;
+    END IF;
+    SELECT * INTO _earlier FROM public."StarTransaction" WHERE "telegramPaymentChargeId" = _charge_id;
+    IF FOUND THEN
+        IF _earlier."userId" = _user_id AND _earlier."type" = 'PURCHASE' THEN
+            RETURN ROW('repeated', _earlier."id", _balance)::starbooth.movement;
+        END IF;
+        RETURN ROW('key_reused', _earlier."id", _balance)::starbooth.movement;
+    END IF;
+    IF _balance::bigint + _amount > 2147483647 THEN
+        RETURN ROW('too_many', NULL, _balance)::starbooth.movement;
+    END IF;
+    UPDATE public."StarTransaction"
+        SET "status" = 'COMPLETED', "telegramPaymentChargeId" = _charge_id,
+            "metadata" = "metadata" || (_facts - 'key' - 'refundOf')
+        WHERE "id" = _purchase_id AND "userId" = _user_id AND "type" = 'PURCHASE' AND "status" = 'PENDING'
+            AND "amount" = _amount
+        RETURNING "id" INTO _credited;
+    IF NOT FOUND THEN
+        INSERT INTO public."StarTransaction"
+            ("id", "userId", "amount", "type", "status", "telegramPaymentChargeId", "metadata")
+            VALUES (_id, _user_id, _amount, 'PURCHASE', 'COMPLETED', _charge_id,
+                _facts || jsonb_build_object('key', 'charge:' || _charge_id))
+            ON CONFLICT ("telegramPaymentChargeId") DO NOTHING
+            RETURNING "id" INTO _credited;
+        IF NOT FOUND THEN
+            -- Another account was given this charge in this very moment; the lock of ours could not see it.
+            RETURN ROW('key_reused', NULL, _balance)::starbooth.movement;
+        END IF;
+    END IF;
+    UPDATE public."User"
+        SET "stars" = "stars" + _amount, "totalBoughtStars" = "totalBoughtStars" + _amount,
+            "updatedAt" = timezone('UTC', clock_timestamp())
+        WHERE "id" = _user_id;
+    RETURN ROW('moved', _credited, _balance + _amount)::starbooth.movement;
+END $$;
+
+-- A refund through Telegram begins: its stars leave at once as REFUND -n PENDING, so that nobody spends them
+-- while Telegram is asked. One at a time; a new one may begin after one that failed.
+CREATE FUNCTION starbooth.begin_refund(_refund_id text, _purchase_id text, _may_go_below boolean, _facts jsonb)
+RETURNS starbooth.movement LANGUAGE plpgsql AS $$
+DECLARE
+    _purchase public."StarTransaction";
+    _balance integer;
+    _earlier text;
+BEGIN
+    SELECT * INTO _purchase FROM public."StarTransaction" WHERE "id" = _purchase_id AND "type" = 'PURCHASE';
+    IF NOT FOUND THEN
+        RETURN ROW('no_purchase', NULL, NULL)::starbooth.movement;
+    END IF;
+    SELECT "stars" INTO _balance FROM public."User" WHERE "id" = _purchase."userId" FOR NO KEY UPDATE;
+    SELECT "id" INTO _earlier FROM public."StarTransaction"
+        WHERE metadata ->> 'refundOf' = _purchase_id AND "status" <> 'FAILED';
+    IF FOUND THEN
+        RETURN ROW('repeated', _earlier, _balance)::starbooth.movement;
+    END IF;
+    SELECT * INTO _purchase FROM public."StarTransaction" WHERE "id" = _purchase_id;
+    IF _purchase."status" <> 'COMPLETED' THEN
+        RETURN ROW('not_paid', _purchase_id, _balance)::starbooth.movement;
+    END IF;
+    IF NOT _may_go_below AND _balance < _purchase."amount" THEN
+        RETURN ROW('not_enough', _purchase_id, _balance)::starbooth.movement;
+    END IF;
+    INSERT INTO public."StarTransaction" ("id", "userId", "amount", "type", "status", "metadata")
+        SELECT _refund_id, _purchase."userId", -_purchase."amount", 'REFUND', 'PENDING',
+            _facts || jsonb_build_object('refundOf', _purchase_id,
+                'key', 'refund:' || _purchase_id || ':' || count(*))
+        FROM public."StarTransaction" WHERE metadata ->> 'refundOf' = _purchase_id;
+    UPDATE public."User"
+        SET "stars" = "stars" - _purchase."amount", "updatedAt" = timezone('UTC', clock_timestamp())
+        WHERE "id" = _purchase."userId";
+    RETURN ROW('moved', _refund_id, _balance - _purchase."amount")::starbooth.movement;
+END $$;
+
+-- Telegram has given the money back, asked by us or not. The refund under way ends well, or one is written now;
+-- the balance may go below zero. The purchase is REFUNDED and no longer counts as bought.
+CREATE FUNCTION starbooth.settle_refund(_refund_id text, _purchase_id text, _facts jsonb)
+RETURNS starbooth.movement LANGUAGE plpgsql AS $$
+DECLARE
+    _purchase public."StarTransaction";
+    _balance integer;
+    _settled text;
+    _taken integer := 0;
+BEGIN
+    SELECT * INTO _purchase FROM public."StarTransaction" WHERE "id" = _purchase_id AND "type" = 'PURCHASE';
+    IF NOT FOUND THEN
+        RETURN ROW('no_purchase', NULL, NULL)::starbooth.movement;
+    END IF;
+    SELECT "stars" INTO _balance FROM public."User" WHERE "id" = _purchase."userId" FOR NO KEY UPDATE;
+    SELECT * INTO _purchase FROM public."StarTransaction" WHERE "id" = _purchase_id;
+    IF _purchase."status" = 'REFUNDED' THEN
+        SELECT "id" INTO _settled FROM public."StarTransaction"
+            WHERE metadata ->> 'refundOf' = _purchase_id AND "status" = 'COMPLETED';
+        RETURN ROW('repeated', _settled, _balance)::starbooth.movement;
+    END IF;
+    IF _purchase."status" <> 'COMPLETED' THEN
+        RETURN ROW('not_paid', _purchase_id, _balance)::starbooth.movement;
+    END IF;
+    UPDATE public."StarTransaction"
+        SET "status" = 'COMPLETED', "metadata" = "metadata" || (_facts - 'key' - 'refundOf')
+        WHERE metadata ->> 'refundOf' = _purchase_id AND "status" = 'PENDING'
+        RETURNING "id" INTO _settled;
+    IF NOT FOUND THEN
+        _settled := _refund_id;
+        _taken := _purchase."amount";
+        INSERT INTO public."StarTransaction" ("id", "userId", "amount", "type", "status", "metadata")
+            SELECT _refund_id, _purchase."userId", -_purchase."amount", 'REFUND', 'COMPLETED',
+                _facts || jsonb_build_object('refundOf', _purchase_id,
+                    'key', 'refund:' || _purchase_id || ':' || count(*))
+            FROM public."StarTransaction" WHERE metadata ->> 'refundOf' = _purchase_id;
+    END IF;
+    UPDATE public."StarTransaction" SET "status" = 'REFUNDED' WHERE "id" = _purchase_id;
+    UPDATE public."User"
+        SET "stars" = "stars" - _taken, "totalBoughtStars" = "totalBoughtStars" - _purchase."amount",
+            "updatedAt" = timezone('UTC', clock_timestamp())
+        WHERE "id" = _purchase."userId";
+    RETURN ROW('moved', _settled, _balance - _taken)::starbooth.movement;
+END $$;
+
+-- Telegram will not give the money back: the refund under way is FAILED, and its stars are there again.
+CREATE FUNCTION starbooth.drop_refund(_refund_id text, _facts jsonb)
+RETURNS starbooth.movement LANGUAGE plpgsql AS $$
+DECLARE
+    _refund public."StarTransaction";
+    _balance integer;
+BEGIN
+    SELECT * INTO _refund FROM public."StarTransaction"
+        WHERE "id" = _refund_id AND "type" = 'REFUND' AND "amount" < 0;
+    IF NOT FOUND THEN
+        RETURN ROW('no_refund', NULL, NULL)::starbooth.movement;
+    END IF;
+    SELECT "stars" INTO _balance FROM public."User" WHERE "id" = _refund."userId" FOR NO KEY UPDATE;
+    SELECT * INTO _refund FROM public."StarTransaction" WHERE "id" = _refund_id;
+    IF _refund."status" <> 'PENDING' THEN
+        RETURN ROW(CASE _refund."status" WHEN 'FAILED' THEN 'repeated' ELSE 'ended_otherwise' END,
+            _refund_id, _balance)::starbooth.movement;
+    END IF;
+    UPDATE public."StarTransaction"
+        SET "status" = 'FAILED', "metadata" = "metadata" || (_facts - 'key' - 'refundOf')
+        WHERE "id" = _refund_id;
+    UPDATE public."User"
+        SET "stars" = "stars" - _refund."amount", "updatedAt" = timezone('UTC', clock_timestamp())
+        WHERE "id" = _refund."userId";
+    RETURN ROW('moved', _refund_id, _balance - _refund."amount")::starbooth.movement;
+END $$;
+
+-- An invoice that went out. Its ledger row says whether it is open (PENDING), paid or too old; its id is the
+-- invoice's payload.
+CREATE TABLE starbooth.purchases (
+    id text PRIMARY KEY REFERENCES public."StarTransaction" ("id") ON DELETE RESTRICT ON UPDATE CASCADE,
+    user_id text NOT NULL REFERENCES public."User" ("id") ON DELETE RESTRICT ON UPDATE CASCADE,
+    kind text NOT NULL CHECK (kind IN ('pack', 'plan')),
+    amount_stars integer NOT NULL CHECK (amount_stars BETWEEN 1 AND 1000000),
+    amount_xtr integer NOT NULL CHECK (amount_xtr BETWEEN 1 AND 1000000),
+    link text,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    expires_at timestamptz NOT NULL,
+    is_closed boolean NOT NULL DEFAULT false
+);
+CREATE INDEX purchases_open_idx ON starbooth.purchases (expires_at) WHERE NOT is_closed;
+CREATE INDEX purchases_open_of_user_idx ON starbooth.purchases (user_id, created_at DESC) WHERE NOT is_closed;
+
+-- A payment of Telegram, by its charge id. `flag`: why an operator should look at it, null where all is well.
+CREATE TABLE starbooth.payments (
+    charge_id text PRIMARY KEY,
+    transaction_id text NOT NULL UNIQUE REFERENCES public."StarTransaction" ("id") ON DELETE RESTRICT ON UPDATE CASCADE,
+    purchase_id text REFERENCES starbooth.purchases (id) ON DELETE RESTRICT ON UPDATE CASCADE,
+    user_id text NOT NULL REFERENCES public."User" ("id") ON DELETE RESTRICT ON UPDATE CASCADE,
+    telegram_id bigint NOT NULL,
+    amount_stars integer NOT NULL,
+    amount_xtr integer NOT NULL,
+    payload text NOT NULL,
+    came_by text NOT NULL CHECK (came_by IN ('update', 'reconciliation')),
+    flag text CHECK (flag IN ('unknown_purchase', 'late', 'second_payment', 'other_payer', 'other_amount')),
+    subscription_expires_at timestamptz,
+    paid_at timestamptz NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX payments_of_user_idx ON starbooth.payments (user_id, paid_at DESC);
+CREATE INDEX payments_newest_idx ON starbooth.payments (paid_at DESC);
+
+-- A refund that we ask Telegram for. Its ledger row has the same id while it is the one that was begun.
+CREATE TABLE starbooth.refunds (
+    id text PRIMARY KEY REFERENCES public."StarTransaction" ("id") ON DELETE RESTRICT ON UPDATE CASCADE,
+    charge_id text NOT NULL REFERENCES starbooth.payments (charge_id) ON DELETE RESTRICT ON UPDATE CASCADE,
+    operator text NOT NULL,
+    reason text NOT NULL,
+    is_forced boolean NOT NULL,
+    state text NOT NULL DEFAULT 'asked' CHECK (state IN ('asked', 'done', 'refused')),
+    tries integer NOT NULL DEFAULT 0,
+    due_at timestamptz NOT NULL DEFAULT now(),
+    detail text,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    ended_at timestamptz,
+    CHECK ((state = 'asked') = (ended_at IS NULL))
+);
+CREATE UNIQUE INDEX refunds_of_charge_idx ON starbooth.refunds (charge_id) WHERE state <> 'refused';
+CREATE INDEX refunds_due_idx ON starbooth.refunds (due_at) WHERE state = 'asked';
+
+-- A monthly plan, by the payload of its first invoice.
+CREATE TABLE starbooth.subscriptions (
+    id text PRIMARY KEY REFERENCES starbooth.purchases (id) ON DELETE RESTRICT ON UPDATE CASCADE,
+    user_id text NOT NULL REFERENCES public."User" ("id") ON DELETE RESTRICT ON UPDATE CASCADE,
+    telegram_id bigint NOT NULL,
+    first_charge_id text NOT NULL UNIQUE,
+    amount_stars integer NOT NULL CHECK (amount_stars > 0),
+    amount_xtr integer NOT NULL CHECK (amount_xtr > 0),
+    state text NOT NULL DEFAULT 'active' CHECK (state IN ('active', 'cancelled', 'failed')),
+    paid_until timestamptz NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX subscriptions_of_user_idx ON starbooth.subscriptions (user_id, paid_until DESC);
+
+-- What Telegram says the bot's Stars did, row by row as it came.
+CREATE TABLE starbooth.telegram_transactions (
+    id text NOT NULL,
+    direction text NOT NULL CHECK (direction IN ('in', 'out')),
+    amount_xtr bigint NOT NULL,
+    nanos integer NOT NULL DEFAULT 0,
+    at timestamptz NOT NULL,
+    partner text NOT NULL,
+    kind text,
+    telegram_id bigint,
+    payload text,
+    body jsonb NOT NULL,
+    seen_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (id, direction)
+);
+CREATE INDEX telegram_transactions_at_idx ON starbooth.telegram_transactions (at);
+
+-- One row per run of the reconciler; the newest one bears the cursor.
+CREATE TABLE starbooth.reconciliations (
+    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at timestamptz NOT NULL DEFAULT now(),
+    cursor bigint NOT NULL CHECK (cursor >= 0),
+    rows_read integer NOT NULL,
+    report jsonb NOT NULL,
+    is_clean boolean NOT NULL
+);
+
+-- What an operator should know, owed to them until it is sent. `key`: the same news once.
+CREATE TABLE starbooth.alerts (
+    key text PRIMARY KEY,
+    kind text NOT NULL,
+    facts jsonb NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    sent_at timestamptz
+);
+CREATE INDEX alerts_unsent_idx ON starbooth.alerts (created_at) WHERE sent_at IS NULL;
+
+-- What operators did, and who of them.
+CREATE TABLE starbooth.operator_log (
+    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at timestamptz NOT NULL DEFAULT now(),
+    operator text NOT NULL,
+    action text NOT NULL,
+    subject text NOT NULL,
+    facts jsonb NOT NULL DEFAULT '{}'
+);
+
+-- What a guest wanted when the stars did not suffice: at most one that waits per guest, at the price shown.
+CREATE TABLE starbooth.carts (
+    id text PRIMARY KEY,
+    user_id text NOT NULL REFERENCES public."User" ("id") ON DELETE RESTRICT ON UPDATE CASCADE,
+    request_key text NOT NULL UNIQUE,
+    request jsonb NOT NULL,
+    price_stars integer NOT NULL CHECK (price_stars > 0),
+    state text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'ordered', 'dropped')),
+    funded_at timestamptz,
+    order_id text REFERENCES starbooth.orders (id) ON DELETE RESTRICT ON UPDATE CASCADE,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    expires_at timestamptz NOT NULL,
+    CHECK ((state = 'ordered') = (order_id IS NOT NULL))
+);
+CREATE UNIQUE INDEX carts_waiting_idx ON starbooth.carts (user_id) WHERE state = 'waiting';
+CREATE INDEX carts_funded_idx ON starbooth.carts (funded_at) WHERE state = 'waiting' AND funded_at IS NOT NULL;
+
+CREATE TABLE starbooth.promo_codes (
+    code text PRIMARY KEY CHECK (code ~ '^[A-Z0-9]{3,32}$'),
+    amount_stars integer NOT NULL CHECK (amount_stars BETWEEN 1 AND 1000000),
+    most_claims integer NOT NULL CHECK (most_claims > 0),
+    claims integer NOT NULL DEFAULT 0 CHECK (claims BETWEEN 0 AND most_claims),
+    expires_at timestamptz,
+    operator text NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE TABLE starbooth.promo_claims (
+    code text NOT NULL REFERENCES starbooth.promo_codes (code) ON DELETE RESTRICT ON UPDATE CASCADE,
+    user_id text NOT NULL REFERENCES public."User" ("id") ON DELETE RESTRICT ON UPDATE CASCADE,
+    claimed_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (code, user_id)
+);
+
+-- Who came by whose link. Both are paid after the friend's first purchase (`due_at`); `refusal` says why not.
+CREATE TABLE starbooth.referrals (
+    friend_id text PRIMARY KEY REFERENCES public."User" ("id") ON DELETE RESTRICT ON UPDATE CASCADE,
+    referrer_id text NOT NULL REFERENCES public."User" ("id") ON DELETE RESTRICT ON UPDATE CASCADE,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    due_at timestamptz,
+    rewarded_at timestamptz,
+    refusal text,
+    CHECK (friend_id <> referrer_id)
+);
+CREATE INDEX referrals_of_referrer_idx ON starbooth.referrals (referrer_id);
+CREATE INDEX referrals_due_idx ON starbooth.referrals (due_at) WHERE due_at IS NOT NULL AND rewarded_at IS NULL AND refusal IS NULL;
+
+-- Updates that cannot wait for others: Telegram gives ten seconds to answer a checkout.
+ALTER TABLE starbooth.inbox ADD COLUMN is_urgent boolean NOT NULL DEFAULT false;
+CREATE INDEX inbox_urgent_idx ON starbooth.inbox (update_id) WHERE state = 'waiting' AND is_urgent;
