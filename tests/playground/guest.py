@@ -1,10 +1,14 @@
-"""Act as a guest of a running playground: say, press, wait. A copy-and-go client that needs nothing but
+"""Act as a guest of a running playground: say, press, pay, wait. A copy-and-go client that needs nothing but
 httpx.
 
     async with Guest("http://127.0.0.1:8600", "Ada") as ada:
         await ada.say("/start")
         welcome = await ada.wait_for(lambda message: "Welcome" in message.text)
         await ada.press(welcome, "Balance")
+        invoice = await ada.wait_for(lambda message: bool(message.invoice))
+        assert (await ada.pay(invoice)).status == "paid"
+
+`Stars` looks at the bot's own Stars and takes the part of Telegram's support.
 """
 
 import time
@@ -48,6 +52,20 @@ class Message:
         return str(self.raw.get("document", {}).get("file_id", ""))
 
     @property
+    def invoice(self) -> Json:
+        """title, description, currency, total_amount ...; empty when the message is no invoice."""
+        return dict(self.raw.get("invoice", {}))
+
+    @property
+    def payment(self) -> Json:
+        """The `successful_payment` of a service message, empty for any other."""
+        return dict(self.raw.get("successful_payment", {}))
+
+    @property
+    def refunded_payment(self) -> Json:
+        return dict(self.raw.get("refunded_payment", {}))
+
+    @property
     def buttons(self) -> list[Json]:
         """All buttons of the inline keyboard, row by row."""
         rows = self.raw.get("reply_markup", {}).get("inline_keyboard", [])
@@ -56,6 +74,26 @@ class Message:
     @property
     def labels(self) -> list[str]:
         return [str(button["text"]) for button in self.buttons]
+
+
+@dataclass(frozen=True)
+class Payment:
+    """How a payment ended. status: paid, failed or (not waited for) pending; charge_id is empty unless paid.
+
+    reason: what the guest is told after `failed`, e.g. the bot's own error message.
+    """
+
+    status: str
+    reason: str
+    charge_id: str
+
+
+@dataclass(frozen=True)
+class Wallet:
+    """What a guest has: Telegram Stars, and the running subscriptions as the control API shows them."""
+
+    xtr: int
+    subscriptions: list[Json]
 
 
 class Guest:
@@ -70,13 +108,7 @@ class Guest:
         self.user_id = user_id
         self._first_name = first_name
         self._language_code = language_code
-        # Loading the machine's certificates takes longer than a whole conversation; plain HTTP needs none.
-        self._http = httpx.AsyncClient(
-            base_url=f"{base_url.rstrip('/')}/control",
-            timeout=130,
-            trust_env=False,
-            verify=base_url.startswith("https:"),
-        )
+        self._http = _client(base_url)
 
     async def __aenter__(self) -> Self:
         if not self.user_id:
@@ -160,6 +192,44 @@ class Guest:
         """Delete any message of the chat for both sides; the bot is not told."""
         await self._ask("DELETE", self._path(f"messages/{message.message_id}"))
 
+    async def pay(self, invoice: Message | str, *, wait: bool = True) -> Payment:
+        """Confirm a payment of an invoice message of this chat, or of a link `https://t.me/$slug`.
+
+        Returns how it ended; without `wait` at once, as pending, while the bot is still asked. A payment that
+        fails is an answer; refused requests (no such invoice, the bot is blocked) raise.
+        """
+        if isinstance(invoice, Message):
+            wanted: Json = {"message_id": invoice.message_id}
+        else:
+            wanted = {"slug": invoice.removeprefix("https://t.me/").removeprefix("$")}
+        return _payment(await self._ask("POST", self._path("pay"), json={**wanted, "wait": wait}))
+
+    async def wallet(self) -> Wallet:
+        return Wallet(**await self._ask("GET", self._path("wallet")))
+
+    async def add_xtr(self, amount_xtr: int) -> Wallet:
+        """Put Telegram Stars into the wallet, or take some out; below zero is refused with 409."""
+        return Wallet(**await self._ask("POST", self._path("wallet"), json={"add_xtr": amount_xtr}))
+
+    async def forward(self, message: Message, from_guest: "Guest") -> Message:
+        """Get a copy of an invoice message that lies in another guest's chat; returns the copy."""
+        wanted = {"from_user": from_guest.user_id, "message_id": message.message_id}
+        return Message(await self._ask("POST", self._path("forward"), json=wanted))
+
+    async def next_month(self, charge_id: str) -> Payment:
+        """Let time pass to the renewal of a subscription, named by the charge id of its first payment.
+
+        status: paid (with a new charge id), failed (too few Stars), or cancelled: it has ended.
+        """
+        return _payment(await self._ask("POST", self._path(f"subscriptions/{charge_id}/next-month")))
+
+    async def cancel_subscription(self, charge_id: str) -> None:
+        await self._ask("POST", self._path(f"subscriptions/{charge_id}/cancel"))
+
+    async def enable_subscription(self, charge_id: str) -> None:
+        """Let a subscription that this guest cancelled go on; 409 when it was the bot that cancelled it."""
+        await self._ask("POST", self._path(f"subscriptions/{charge_id}/enable"))
+
     async def block(self) -> None:
         await self._ask("POST", self._path("block"))
 
@@ -189,9 +259,72 @@ class Guest:
         ]
 
     async def _ask(self, method: str, path: str, **options: Any) -> Any:
-        answer = await self._http.request(method, path, **options)
-        if answer.is_error:
-            raise httpx.HTTPStatusError(
-                f"{answer.status_code}: {answer.text[:300]}", request=answer.request, response=answer
-            )
-        return answer.json()
+        return await _ask(self._http, method, path, **options)
+
+
+class Stars:
+    """The bot's Telegram Stars in the playground at `base_url`, and those who may touch them besides the bot.
+
+    Close it or use it as a context. Refused requests raise `httpx.HTTPStatusError`.
+    """
+
+    def __init__(self, base_url: str) -> None:
+        self._http = _client(base_url)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def transactions(self) -> list[Json]:
+        """All rows of `getStarTransactions`, newest last."""
+        answer = await _ask(self._http, "GET", "/stars")
+        return list(answer["transactions"])
+
+    async def balance_xtr(self) -> int:
+        answer = await _ask(self._http, "GET", "/stars")
+        return int(answer["balance_xtr"])
+
+    async def chargeback(self, charge_id: str) -> None:
+        """A store takes the money back: the Stars leave the bot, who is not told."""
+        await _ask(self._http, "POST", "/stars/chargeback", json={"charge_id": charge_id})
+
+    async def refund(self, charge_id: str) -> None:
+        """Telegram's support refunds a payment: the bot did not ask for it, but is told."""
+        await _ask(self._http, "POST", "/stars/refund", json={"charge_id": charge_id})
+
+    async def set_fault(self, kind: str, **fields: Any) -> Json:
+        """Switch a fault on, for all guests unless `chat_id` is given; see docs/playground.md."""
+        return dict(await _ask(self._http, "POST", "/faults", json={"kind": kind, **fields}))
+
+    async def clear_faults(self) -> None:
+        await _ask(self._http, "DELETE", "/faults")
+
+
+def _client(base_url: str) -> httpx.AsyncClient:
+    # Loading the machine's certificates takes longer than a whole conversation; plain HTTP needs none.
+    return httpx.AsyncClient(
+        base_url=f"{base_url.rstrip('/')}/control",
+        timeout=130,
+        trust_env=False,
+        verify=base_url.startswith("https:"),
+    )
+
+
+async def _ask(http: httpx.AsyncClient, method: str, path: str, **options: Any) -> Any:
+    answer = await http.request(method, path, **options)
+    if answer.is_error:
+        raise httpx.HTTPStatusError(
+            f"{answer.status_code}: {answer.text[:300]}", request=answer.request, response=answer
+        )
+    return answer.json()
+
+
+def _payment(answer: Json) -> Payment:
+    return Payment(str(answer["status"]), str(answer.get("reason", "")), str(answer.get("charge_id", "")))
