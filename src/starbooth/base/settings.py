@@ -21,6 +21,7 @@ from pydantic_settings import (
 )
 
 from starbooth.base.errors import SettingError
+from starbooth.base.prices import Pack, parse_packs, parse_plan
 
 FILE = "starbooth.toml"
 
@@ -75,6 +76,35 @@ class Settings(BaseSettings):
         default=(), description="Telegram ids of the people who run this booth, with commas between."
     )
     welcome_stars: int = Field(default=20, ge=0, le=10_000, description="Stars for a new guest, once.")
+    daily_stars: int = Field(
+        default=0, ge=0, le=10_000, description="Stars for who asks by /daily, once a day (UTC). 0: none."
+    )
+    referral_stars: int = Field(
+        default=10,
+        ge=0,
+        le=10_000,
+        description="Stars for a guest and for the friend they brought, after the friend's first purchase.",
+    )
+    referral_cap: int = Field(
+        default=20, ge=0, le=100_000, description="How many friends a guest is rewarded for."
+    )
+    packs: Annotated[tuple[Pack, ...], NoDecode] = Field(
+        default=parse_packs("50=50, 100=100, 250+15=250, 500+50=500, 1000+150=1000"),
+        description="What is on sale: stars=xtr or stars+bonus=xtr, with commas between.",
+    )
+    plan: Annotated[Pack | None, NoDecode] = Field(
+        default=parse_plan("300+60=300"), description="The monthly plan, as a pack is written, or none."
+    )
+    invoice_hours: int = Field(default=24, ge=1, le=720, description="How long an invoice can be paid.")
+    second_payment: Literal["credit", "refund"] = Field(
+        default="credit", description="What becomes of a second payment of one invoice."
+    )
+    reconcile_minutes: int = Field(
+        default=15, ge=1, le=1440, description="How often Telegram's list of payments is compared with ours."
+    )
+    support: str = Field(
+        default="", max_length=200, description="Who to ask about payments, for /paysupport: @name or e-mail."
+    )
     active_orders_per_guest: int = Field(default=10, ge=1, le=1000, description="Waiting and running.")
     order_deadline_s: int = Field(default=900, ge=5, le=86_400, description="A picture's longest wait.")
 
@@ -88,6 +118,16 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @field_validator("packs", mode="before")
+    @classmethod
+    def _parse_packs(cls, value: object) -> object:
+        return parse_packs(value) if isinstance(value, str) else value
+
+    @field_validator("plan", mode="before")
+    @classmethod
+    def _parse_plan(cls, value: object) -> object:
+        return parse_plan(value) if isinstance(value, str) else value
 
     @field_validator("public_url", "telegram_api", "engine_url")
     @classmethod

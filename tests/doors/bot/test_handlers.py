@@ -10,7 +10,8 @@ from sqlalchemy import text
 from starbooth.base.database import Database
 from starbooth.domain.generations.request import Limits
 from starbooth.domain.users.guests import Language, meet
-from starbooth.doors.bot.handlers import Handlers, Terms, UpdateNotUnderstood
+from starbooth.doors.bot.handlers import Handlers, UpdateNotUnderstood
+from starbooth.doors.bot.terms import Terms
 from tests.doors.bot.recording import RecordingSession
 from tests.doors.bot.updates import message_update, press_update, thing_update
 

@@ -21,6 +21,7 @@ from starbooth.domain.stars.tables import TransactionStatus, TransactionType
 from starbooth.domain.users.guests import Language
 from starbooth.doors.bot import answers
 from starbooth.doors.bot.actions import VARIATIONS, Action, Verb, parse_action, vary
+from starbooth.doors.bot.commands import Command, describe_command
 from starbooth.doors.bot.pieces import bar, length_utf16, shorten, wait
 from starbooth.doors.bot.screens import render_order
 from starbooth.doors.bot.words import words_for
@@ -282,8 +283,8 @@ class TestAnswers:
         long_text, short_text = answers.describe_bot(words)
         assert len(long_text) <= 512
         assert len(short_text) <= 120
-        for command in answers.Command:
-            assert 3 <= len(answers.describe_command(command, words)) <= 256
+        for command in Command:
+            assert 3 <= len(describe_command(command, words)) <= 256
 
     @pytest.mark.parametrize("language", LANGUAGES)
     def test_every_kind_of_movement_has_a_name_of_its_own(self, language: Language) -> None:

@@ -3,7 +3,7 @@
 Pure: facts in, a screen or a short text out.
 """
 
-from enum import StrEnum
+from collections.abc import Sequence
 
 from babel.dates import format_skeleton
 from markupsafe import Markup
@@ -16,30 +16,9 @@ from starbooth.domain.stars.errors import NotEnoughStars
 from starbooth.domain.stars.history import Account, Entry
 from starbooth.domain.stars.tables import TransactionStatus, TransactionType
 from starbooth.doors.bot.actions import Action
+from starbooth.doors.bot.commands import Command, describe_command
 from starbooth.doors.bot.pieces import stars
 from starbooth.doors.bot.words import Words
-
-
-class Command(StrEnum):
-    """The commands, as they are typed. The one list of them."""
-
-    START = "start"
-    BALANCE = "balance"
-    CANCEL = "cancel"
-    HELP = "help"
-
-
-def describe_command(command: Command, words: Words) -> str:
-    """What a command does, for Telegram's menu and for /help."""
-    match command:
-        case Command.START:
-            return words.plain("Say hello")
-        case Command.BALANCE:
-            return words.plain("Your stars and what they did")
-        case Command.CANCEL:
-            return words.plain("Cancel the picture that waits")
-        case Command.HELP:
-            return words.plain("How this works")
 
 
 def describe_bot(words: Words) -> tuple[str, str]:
@@ -93,11 +72,9 @@ def render_gift(words: Words, *, gift_stars: int) -> Screen:
     )
 
 
-def render_help(words: Words, *, price_stars: int) -> Screen:
+def render_help(words: Words, *, commands: Sequence[Command], price_stars: int) -> Screen:
     """The answer to /help."""
-    commands = [
-        Markup("/{} – {}").format(command.value, describe_command(command, words)) for command in Command
-    ]
+    lines = [Markup("/{} – {}").format(each.value, describe_command(each, words)) for each in commands]
     return _screen(
         words.say("<b>How this works</b>"),
         words.say(
@@ -110,7 +87,7 @@ def render_help(words: Words, *, price_stars: int) -> Screen:
             " to the picture and changes its light or its style."
         ),
         words.say("While a picture waits you can cancel it. A picture that does not come out costs nothing."),
-        Markup("\n").join(commands),
+        Markup("\n").join(lines),
     )
 
 

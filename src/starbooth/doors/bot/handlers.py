@@ -9,36 +9,33 @@ from starbooth.outside.telegram import lean  # noqa: F401  # before aiogram, or 
 # isort: split
 import re
 from collections import OrderedDict
-from dataclasses import dataclass
 from typing import Any
 
 import structlog
 from aiogram import Bot, Dispatcher, F, Router
 from aiogram.enums import ChatType
 from aiogram.filters import Command as CommandFilter
-from aiogram.types import CallbackQuery, ChatMemberUpdated, Message, User
+from aiogram.types import CallbackQuery, ChatMemberUpdated, Message
 from aiogram.types import Update as ParsedUpdate
 from pydantic import ValidationError
 
-from starbooth.base.database import Database, Tx
+from starbooth.base.database import Database
 from starbooth.base.errors import Refusal
 from starbooth.domain.catalog.offers import default_offer
-from starbooth.domain.delivery.screen import Screen
 from starbooth.domain.generations.finish import cancel_waiting
-from starbooth.domain.generations.request import Limits, PictureRequest, Recipient, request_pictures
+from starbooth.domain.generations.request import PictureRequest, Recipient, request_pictures
 from starbooth.domain.orders.place import Source
 from starbooth.domain.orders.read import newest_active
-from starbooth.domain.stars import ledger
-from starbooth.domain.stars.errors import KeyReused
 from starbooth.domain.stars.history import read_account
-from starbooth.domain.users.guests import Guest, language_for, meet, note_blocked
+from starbooth.domain.users.guests import Guest, language_for, note_blocked
 from starbooth.doors.bot import answers, presses
 from starbooth.doors.bot.actions import Action, parse_action
-from starbooth.doors.bot.answers import Command
+from starbooth.doors.bot.commands import Command, offered_commands
+from starbooth.doors.bot.desk import Desk, words_of
 from starbooth.doors.bot.inbox import NOTE, Update, note_in_update
-from starbooth.doors.bot.messenger import BotMessenger
 from starbooth.doors.bot.presses import Pressed
-from starbooth.doors.bot.words import Words, words_for
+from starbooth.doors.bot.terms import Terms
+from starbooth.doors.bot.words import words_for
 from starbooth.outside.telegram.errors import Blocked
 
 _log = structlog.get_logger()
@@ -54,24 +51,6 @@ _THINGS = frozenset(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Terms:
-    """What the operator decided: the gift for a new guest, in stars, and the limits of orders."""
-
-    welcome_stars: int
-    limits: Limits
-
-
-@dataclass(frozen=True, kw_only=True)
-class Met:
-    """A guest in a chat. `gift_stars` is what they were given in this very handling; `stars` counts it."""
-
-    guest: Guest
-    stars: int
-    gift_stars: int
-    words: Words
-
-
 class UpdateNotUnderstood(Exception):
     """Telegram sent something that is not of the form that we know. The text names the places."""
 
@@ -80,15 +59,20 @@ class Handlers:
     """The handlers of one bot. Hands nothing from one update to the next, but for albums already answered."""
 
     def __init__(self, database: Database, bot: Bot, terms: Terms) -> None:
-        self._database, self._bot, self._terms = database, bot, terms
-        self._messenger = BotMessenger(bot)
+        self._desk = Desk(database, bot, terms)
         self._albums: OrderedDict[str, None] = OrderedDict()
         self._dispatcher = Dispatcher(disable_fsm=True)  # its states would pile up in memory, one per guest
+        # In this order; the first handler that fits an update has it to itself.
+        self._dispatcher.include_router(self._groups())
         self._dispatcher.include_router(self._router())
+
+    def _groups(self) -> Router:
+        router = Router()
+        router.message.register(self.on_group, F.chat.type != ChatType.PRIVATE)
+        return router
 
     def _router(self) -> Router:
         router = Router()
-        router.message.register(self.on_group, F.chat.type != ChatType.PRIVATE)
         router.message.register(self.on_start, CommandFilter(Command.START, ignore_case=True))
         router.message.register(self.on_help, CommandFilter(Command.HELP, ignore_case=True))
         router.message.register(self.on_balance, CommandFilter(Command.BALANCE, ignore_case=True))
@@ -109,13 +93,13 @@ class Handlers:
             return
         parsed = self._parse(update)
         try:
-            await self._dispatcher.feed_update(self._bot, parsed)
+            await self._dispatcher.feed_update(self._desk.bot, parsed)
         except Blocked:
             await self._note_blocked(update)
 
     def _parse(self, update: Update) -> ParsedUpdate:
         try:
-            return ParsedUpdate.model_validate(update, context={"bot": self._bot})
+            return ParsedUpdate.model_validate(update, context={"bot": self._desk.bot})
         except ValidationError as error:
             # Without its cause, which quotes what the guest wrote and would be logged.
             places = [".".join(map(str, problem["loc"])) for problem in error.errors(include_input=False)]
@@ -128,11 +112,11 @@ class Handlers:
         if not isinstance(person.get("id"), int) or _chat_type(payload) != ChatType.PRIVATE:
             return
         words = words_for(language_for(person.get("language_code")))
-        await self._send(answers.render_trouble(words), chat_id=person["id"])
+        await self._desk.send(answers.render_trouble(words), chat_id=person["id"])
 
     async def on_start(self, message: Message) -> None:
         """Greet, and give the welcome gift once in a lifetime."""
-        met = await self._meet(message.from_user, is_start=True)
+        met = await self._desk.meet(message.from_user, is_start=True)
         screen = answers.render_welcome(
             met.words,
             name=message.from_user.first_name if message.from_user else "",
@@ -140,39 +124,42 @@ class Handlers:
             balance_stars=met.stars,
             price_stars=await self._price_stars(),
         )
-        await self._send(screen, chat_id=message.chat.id)
+        await self._desk.send(screen, chat_id=message.chat.id)
 
     async def on_help(self, message: Message) -> None:
         """Say how it works."""
-        met = await self._meet(message.from_user)
-        screen = answers.render_help(met.words, price_stars=await self._price_stars())
-        await self._send(screen, chat_id=message.chat.id)
+        met = await self._desk.meet(message.from_user)
+        screen = answers.render_help(
+            met.words, commands=offered_commands(self._desk.terms), price_stars=await self._price_stars()
+        )
+        await self._desk.send(screen, chat_id=message.chat.id)
 
     async def on_balance(self, message: Message) -> None:
         """Tell the balance and the last movements."""
-        met = await self._meet(message.from_user)
-        async with self._database.transaction() as tx:
+        met = await self._desk.meet(message.from_user)
+        async with self._desk.database.transaction() as tx:
             account = await read_account(tx, user_id=met.guest.user_id, limit=_MOVEMENTS_SHOWN)
-        await self._send(answers.render_balance(met.words, account), chat_id=message.chat.id)
+        await self._desk.send(answers.render_balance(met.words, account), chat_id=message.chat.id)
 
     async def on_cancel(self, message: Message, event_update: ParsedUpdate) -> None:
         """Cancel the guest's newest order, if it still waits. A second run must not cancel the next one."""
-        met = await self._meet(message.from_user)
+        met = await self._desk.meet(message.from_user)
         returned_stars = (event_update.model_extra or {}).get(NOTE)
         try:
             if returned_stars is None:
                 returned_stars = await self._cancel_newest(met.guest, event_update.update_id)
         except Refusal as refusal:
-            return await self._refuse(refusal, met.words, message)
+            await self._desk.refuse(refusal, met.words, message)
+            return
         if returned_stars is None:
             screen = answers.render_nothing_waits(met.words)
         else:
             screen = answers.render_cancelled(met.words, returned_stars=int(returned_stars))
-        return await self._send(screen, chat_id=message.chat.id)
+        await self._desk.send(screen, chat_id=message.chat.id)
 
     async def _cancel_newest(self, guest: Guest, update_id: int) -> str | None:
         """The stars that came back, as noted in the update; None where nothing waits."""
-        async with self._database.transaction() as tx:
+        async with self._desk.database.transaction() as tx:
             order_id = await newest_active(tx, user_id=guest.user_id)
             if order_id is None:
                 return None
@@ -182,9 +169,9 @@ class Handlers:
 
     async def on_prompt(self, message: Message) -> None:
         """Order a picture. On success the delivery answers, with the message that becomes the picture."""
-        met = await self._meet(message.from_user)
+        met = await self._desk.meet(message.from_user)
         if met.gift_stars:
-            await self._send(
+            await self._desk.send(
                 answers.render_gift(met.words, gift_stars=met.gift_stars), chat_id=message.chat.id
             )
         ask = PictureRequest(
@@ -196,114 +183,74 @@ class Handlers:
         # No reply: the answer stands right below and quotes the words, which a forwarded picture keeps.
         recipient = Recipient(chat_id=message.chat.id, reply_to_message_id=None, language=met.guest.language)
         try:
-            async with self._database.transaction() as tx:
-                await request_pictures(tx, ask, limits=self._terms.limits, recipient=recipient)
+            async with self._desk.database.transaction() as tx:
+                await request_pictures(tx, ask, limits=self._desk.terms.limits, recipient=recipient)
         except Refusal as refusal:
-            await self._refuse(refusal, met.words, message)
+            await self._desk.refuse(refusal, met.words, message)
 
     async def on_unknown_command(self, message: Message) -> None:
         """Say that there is no such command: it is no prompt either, so nothing is charged."""
-        met = await self._meet(message.from_user)
-        await self._send(answers.render_unknown_command(met.words), chat_id=message.chat.id)
+        met = await self._desk.meet(message.from_user)
+        await self._desk.send(answers.render_unknown_command(met.words), chat_id=message.chat.id)
 
     async def on_thing(self, message: Message) -> None:
         """Answer what cannot be painted from; an album once."""
         kind = message.content_type
         if kind not in _THINGS or (message.media_group_id and self._has_seen_album(message.media_group_id)):
             return
-        met = await self._meet(message.from_user)
-        await self._send(answers.render_unpaintable(met.words, kind), chat_id=message.chat.id)
+        met = await self._desk.meet(message.from_user)
+        await self._desk.send(answers.render_unpaintable(met.words, kind), chat_id=message.chat.id)
 
     async def on_group(self, message: Message) -> None:
         """In groups be quiet, unless a command names this bot."""
         found = _COMMAND.match(message.text or "")
-        me = await self._bot.me()
+        me = await self._desk.bot.me()
         if not found or not found[2] or not me.username or found[2].lower() != me.username.lower():
             return
-        words = _words_of(message.from_user)
-        await self._send(answers.render_group(words, username=me.username), chat_id=message.chat.id)
+        words = words_of(message.from_user)
+        await self._desk.send(answers.render_group(words, username=me.username), chat_id=message.chat.id)
 
     async def on_press(self, query: CallbackQuery) -> None:
         """Do what a button says, and always answer the press."""
-        met = await self._meet(query.from_user)
+        met = await self._desk.meet(query.from_user)
         action = parse_action(query.data)
         if action is None:
             text = met.words.plain("This button does nothing any more. Nothing was charged.")
-            await self._messenger.answer_press(query.id, text, is_alert=False)
+            await self._desk.messenger.answer_press(query.id, text, is_alert=False)
             return
         try:
             pressed = await self._press(action, query, met.guest)
         except Refusal as refusal:
             pressed = Pressed(toast=answers.word_refusal(refusal, met.words).striptags(), is_alert=True)
-        if pressed.screen is not None:
-            await self._send(pressed.screen, chat_id=query.from_user.id)
-        await self._messenger.answer_press(query.id, pressed.toast, is_alert=pressed.is_alert)
+        await self._desk.answer(query, pressed)
 
     async def _press(self, action: Action, query: CallbackQuery, guest: Guest) -> Pressed:
-        async with self._database.transaction() as tx:
+        async with self._desk.database.transaction() as tx:
             return await presses.press(
                 tx,
                 action,
                 guest=guest,
                 query_id=query.id,
                 message_id=query.message.message_id if query.message else None,
-                limits=self._terms.limits,
+                limits=self._desk.terms.limits,
             )
 
     async def on_membership(self, change: ChatMemberUpdated) -> None:
         """Remember who blocked the bot, and who came back."""
         if change.new_chat_member.status != "kicked":
-            await self._meet(change.from_user)
+            await self._desk.meet(change.from_user)
             return
-        async with self._database.transaction() as tx:
+        async with self._desk.database.transaction() as tx:
             await note_blocked(tx, chat_id=change.chat.id)
 
-    async def _meet(self, person: User | None, *, is_start: bool = False) -> Met:
-        """Know the guest and give the welcome gift, committed at once: no later refusal takes it back."""
-        assert person is not None  # a private chat always has one
-        async with self._database.transaction() as tx:
-            guest = await _meet_in_private(tx, person)
-            gift = await self._welcome(tx, guest) if guest.is_new or is_start else None
-        return Met(
-            guest=guest,
-            stars=gift.balance_stars if gift else guest.stars,
-            gift_stars=self._terms.welcome_stars if gift and not gift.is_repeat else 0,
-            words=words_for(guest.language),
-        )
-
-    async def _welcome(self, tx: Tx, guest: Guest) -> ledger.Movement | None:
-        """The gift; None where the operator gives none, or gave another amount to this guest before."""
-        if not self._terms.welcome_stars:
-            return None
-        try:
-            return await ledger.credit_bonus(
-                tx,
-                user_id=guest.user_id,
-                amount=self._terms.welcome_stars,
-                key=f"welcome:{guest.telegram_id}",
-                facts={"reason": "welcome"},
-            )
-        except KeyReused:
-            return None
-
     async def _price_stars(self) -> int:
-        async with self._database.transaction() as tx:
+        async with self._desk.database.transaction() as tx:
             return (await default_offer(tx)).price_stars
-
-    async def _refuse(self, refusal: Refusal, words: Words, message: Message) -> None:
-        await self._send(
-            Screen(html=str(answers.word_refusal(refusal, words))),
-            chat_id=message.chat.id,
-            reply_to=message.message_id,
-        )
-
-    async def _send(self, screen: Screen, *, chat_id: int, reply_to: int | None = None) -> None:
-        await self._messenger.send_text(screen, chat_id=chat_id, reply_to_message_id=reply_to)
 
     async def _note_blocked(self, update: Update) -> None:
         payload = update.get("message") or update.get("callback_query") or {}
         if _chat_type(payload) == ChatType.PRIVATE:
-            async with self._database.transaction() as tx:
+            async with self._desk.database.transaction() as tx:
                 await note_blocked(tx, chat_id=payload["from"]["id"])
         _log.info("update.blocked", update=update["update_id"])
 
@@ -320,18 +267,3 @@ def _chat_type(payload: Any) -> str | None:
     chat = (payload.get("message") or payload).get("chat") or {}
     found: str | None = chat.get("type")
     return found
-
-
-def _words_of(person: User | None) -> Words:
-    return words_for(language_for(person.language_code if person else None))
-
-
-async def _meet_in_private(tx: Tx, person: User) -> Guest:
-    """Meet in the private chat, whose id is the person's."""
-    return await meet(
-        tx,
-        telegram_id=person.id,
-        chat_id=person.id,
-        username=person.username,
-        language=language_for(person.language_code),
-    )

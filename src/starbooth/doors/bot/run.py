@@ -4,8 +4,7 @@ from starbooth.outside.telegram import lean  # noqa: F401  # before aiogram, or 
 
 # isort: split
 import asyncio
-from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 from aiogram import Bot
@@ -14,13 +13,14 @@ from aiogram.types import BotCommand
 from starbooth.base.database import Database
 from starbooth.base.errors import Unavailable
 from starbooth.base.settings import Settings
-from starbooth.domain.generations.request import Limits
 from starbooth.domain.users.guests import Language
 from starbooth.doors.bot.address import WEBHOOK_PATH, webhook_secret
-from starbooth.doors.bot.answers import Command, describe_bot, describe_command
-from starbooth.doors.bot.handlers import ALLOWED_UPDATES, Handlers, Terms
+from starbooth.doors.bot.answers import describe_bot
+from starbooth.doors.bot.commands import Command, describe_command, offered_commands
+from starbooth.doors.bot.handlers import ALLOWED_UPDATES, Handlers
 from starbooth.doors.bot.handling import run_inbox
 from starbooth.doors.bot.polling import poll_updates
+from starbooth.doors.bot.terms import terms_of
 from starbooth.doors.bot.words import Words, words_for
 from starbooth.outside.telegram.client import telegram_errors
 from starbooth.outside.telegram.errors import TelegramRefused
@@ -35,24 +35,16 @@ async def run_bot(*, database: Database, settings: Settings, bot: Bot, stop: asy
     Receives by long polling, or by the web process's webhook where the settings say so.
     """
     wake = asyncio.Event()
-    handlers = Handlers(database, bot, terms_of(settings))
+    terms = terms_of(settings)
+    handlers = Handlers(database, bot, terms)
     async with asyncio.TaskGroup() as group:
         companions = [
             group.create_task(_receive(bot, database, settings, stop=stop, wake=wake)),
-            group.create_task(_until(stop, lambda: introduce(bot))),
+            group.create_task(_until(stop, lambda: introduce(bot, offered_commands(terms)))),
         ]
         await run_inbox(database, handlers.handle, give_up=handlers.apologise, stop=stop, wake=wake)
         for task in companions:  # what still waits for Telegram to answer
             task.cancel()
-
-
-def terms_of(settings: Settings) -> Terms:
-    """What the operator decided, as the handlers take it."""
-    limits = Limits(
-        active_orders=settings.active_orders_per_guest,
-        deadline=timedelta(seconds=settings.order_deadline_s),
-    )
-    return Terms(welcome_stars=settings.welcome_stars, limits=limits)
 
 
 async def _receive(
@@ -88,24 +80,24 @@ async def forget_webhook(bot: Bot) -> None:
         await bot.delete_webhook(drop_pending_updates=False)
 
 
-async def introduce(bot: Bot) -> None:
-    """Give Telegram the commands and the profile's texts in every language. Repeat: harmless.
+async def introduce(bot: Bot, commands: Sequence[Command]) -> None:
+    """Give Telegram these commands and the profile's texts in every language. Repeat: harmless.
 
     Raises: TelegramRefused, TelegramUnavailable.
     """
     for language in Language:
         # Telegram shows the texts without a language code to everybody whose language we do not speak.
         code = None if language is Language.ENGLISH else language.value
-        await _introduce_in(bot, words_for(language), code)
+        await _introduce_in(bot, commands, words_for(language), code)
 
 
-async def _introduce_in(bot: Bot, words: Words, code: str | None) -> None:
-    commands = [
-        BotCommand(command=command.value, description=describe_command(command, words)) for command in Command
+async def _introduce_in(bot: Bot, commands: Sequence[Command], words: Words, code: str | None) -> None:
+    described = [
+        BotCommand(command=each.value, description=describe_command(each, words)) for each in commands
     ]
     long_text, short_text = describe_bot(words)
     with telegram_errors():
-        await bot.set_my_commands(commands, language_code=code)
+        await bot.set_my_commands(described, language_code=code)
         await bot.set_my_description(long_text, language_code=code)
         await bot.set_my_short_description(short_text, language_code=code)
 

@@ -1,0 +1,1 @@
+"""Gifts: stars that nobody paid for. Daily ones, promo codes, and rewards for bringing a friend."""

@@ -1,0 +1,34 @@
+"""The commands that everybody may use: the one list of them, for Telegram's menu, /help and the handlers."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+from starbooth.doors.bot.terms import Terms
+from starbooth.doors.bot.words import Words
+
+
+class Command(StrEnum):
+    """The commands, as they are typed. The one list of them."""
+
+    START = "start"
+    BALANCE = "balance"
+    CANCEL = "cancel"
+    HELP = "help"
+
+
+def offered_commands(terms: Terms) -> Sequence[Command]:  # noqa: ARG001
+    """The commands that do something in this booth, in the order of the menu."""
+    return list(Command)
+
+
+def describe_command(command: Command, words: Words) -> str:
+    """What a command does, for Telegram's menu and for /help."""
+    match command:
+        case Command.START:
+            return words.plain("Say hello")
+        case Command.BALANCE:
+            return words.plain("Your stars and what they did")
+        case Command.CANCEL:
+            return words.plain("Cancel the picture that waits")
+        case Command.HELP:
+            return words.plain("How this works")

@@ -1,0 +1,102 @@
+"""What every handler works with: the database, the bot, what the operator decided, and the chat's manners."""
+
+from starbooth.outside.telegram import lean  # noqa: F401  # before aiogram, or it builds every model
+
+# isort: split
+from dataclasses import dataclass
+
+from aiogram import Bot
+from aiogram.types import CallbackQuery, Message, User
+
+from starbooth.base.database import Database, Tx
+from starbooth.base.errors import Refusal
+from starbooth.domain.delivery.screen import Screen
+from starbooth.domain.stars import ledger
+from starbooth.domain.stars.errors import KeyReused
+from starbooth.domain.users.guests import Guest, language_for, meet
+from starbooth.doors.bot import answers
+from starbooth.doors.bot.messenger import BotMessenger
+from starbooth.doors.bot.presses import Pressed
+from starbooth.doors.bot.terms import Terms
+from starbooth.doors.bot.words import Words, words_for
+
+
+@dataclass(frozen=True, kw_only=True)
+class Met:
+    """A guest in a chat. `gift_stars` is what they were given in this very handling; `stars` counts it."""
+
+    guest: Guest
+    stars: int
+    gift_stars: int
+    words: Words
+
+
+class Desk:
+    """Shared by the handlers of one bot. Keeps nothing from one update to the next."""
+
+    def __init__(self, database: Database, bot: Bot, terms: Terms) -> None:
+        self.database, self.bot, self.terms = database, bot, terms
+        self.messenger = BotMessenger(bot)
+
+    def is_operator(self, person: User | None) -> bool:
+        """Whether this person runs the booth. Telegram vouches for who writes."""
+        return person is not None and person.id in self.terms.operators
+
+    async def meet(self, person: User | None, *, is_start: bool = False) -> Met:
+        """Know the guest and give the welcome gift, committed at once: no later refusal takes it back."""
+        assert person is not None  # a private chat always has one
+        async with self.database.transaction() as tx:
+            guest = await meet_in_private(tx, person)
+            gift = await self._welcome(tx, guest) if guest.is_new or is_start else None
+        return Met(
+            guest=guest,
+            stars=gift.balance_stars if gift else guest.stars,
+            gift_stars=self.terms.welcome_stars if gift and not gift.is_repeat else 0,
+            words=words_for(guest.language),
+        )
+
+    async def _welcome(self, tx: Tx, guest: Guest) -> ledger.Movement | None:
+        """The gift; None where the operator gives none, or gave another amount to this guest before."""
+        if not self.terms.welcome_stars:
+            return None
+        try:
+            return await ledger.credit_bonus(
+                tx,
+                user_id=guest.user_id,
+                amount=self.terms.welcome_stars,
+                key=f"welcome:{guest.telegram_id}",
+                facts={"reason": "welcome"},
+            )
+        except KeyReused:
+            return None
+
+    async def send(self, screen: Screen, *, chat_id: int, reply_to: int | None = None) -> int:
+        """Send a screen as a new message and return its id. Not safe to repeat."""
+        return await self.messenger.send_text(screen, chat_id=chat_id, reply_to_message_id=reply_to)
+
+    async def refuse(self, refusal: Refusal, words: Words, message: Message) -> None:
+        """Word an expected no, as a reply to the message that asked."""
+        screen = Screen(html=str(answers.word_refusal(refusal, words)))
+        await self.send(screen, chat_id=message.chat.id, reply_to=message.message_id)
+
+    async def answer(self, query: CallbackQuery, pressed: Pressed) -> None:
+        """Send what a press brought, and answer the press."""
+        if pressed.screen is not None:
+            await self.send(pressed.screen, chat_id=query.from_user.id)
+        await self.messenger.answer_press(query.id, pressed.toast, is_alert=pressed.is_alert)
+
+
+def words_of(person: User | None) -> Words:
+    """The texts in this person's language."""
+    return words_for(language_for(person.language_code if person else None))
+
+
+async def meet_in_private(tx: Tx, person: User) -> Guest:
+    """Meet in the private chat, whose id is the person's."""
+    return await meet(
+        tx,
+        telegram_id=person.id,
+        chat_id=person.id,
+        username=person.username,
+        language=language_for(person.language_code),
+    )

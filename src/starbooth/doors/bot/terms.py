@@ -1,0 +1,46 @@
+"""What the operator decided, in one value for the handlers."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from starbooth.base.prices import Pack
+from starbooth.base.settings import Settings
+from starbooth.domain.generations.request import Limits
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What the operator decided. Gifts in stars; 0: there is no such gift. `operators` are Telegram ids."""
+
+    welcome_stars: int
+    limits: Limits
+    daily_stars: int = 0
+    referral_stars: int = 0
+    referral_cap: int = 0
+    packs: tuple[Pack, ...] = ()
+    plan: Pack | None = None
+    invoice_life: timedelta = timedelta(hours=24)
+    refunds_second_payment: bool = False
+    operators: frozenset[int] = frozenset()
+    support: str = ""
+
+
+def terms_of(settings: Settings) -> Terms:
+    """What the operator decided, as the handlers take it."""
+    limits = Limits(
+        active_orders=settings.active_orders_per_guest,
+        deadline=timedelta(seconds=settings.order_deadline_s),
+    )
+    return Terms(
+        welcome_stars=settings.welcome_stars,
+        limits=limits,
+        daily_stars=settings.daily_stars,
+        referral_stars=settings.referral_stars,
+        referral_cap=settings.referral_cap,
+        packs=settings.packs,
+        plan=settings.plan,
+        invoice_life=timedelta(hours=settings.invoice_hours),
+        refunds_second_payment=settings.second_payment == "refund",
+        operators=frozenset(settings.operators),
+        support=settings.support,
+    )
