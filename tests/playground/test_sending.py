@@ -40,7 +40,7 @@ class TestWhoAndWhere:
 
     async def test_an_unknown_method_is_not_found(self, playground: Served) -> None:
         async with httpx.AsyncClient(base_url=playground.url, trust_env=False) as http:
-            answer = await http.get(f"/bot{TOKEN}/sendInvoice")
+            answer = await http.get(f"/bot{TOKEN}/sendDice")
         assert answer.status_code == 404
         assert answer.json() == {"ok": False, "error_code": 404, "description": "Not Found: method not found"}
 

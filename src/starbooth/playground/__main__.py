@@ -45,6 +45,7 @@ def main(arguments: list[str] | None = None) -> None:
         BotIdentity(options.token, options.bot_name, options.bot_username),
         folder=options.folder,
         has_limits=options.limits,
+        checkout_s=options.checkout_s,
     )
     port = listener.getsockname()[1]
     config = uvicorn.Config(
@@ -71,6 +72,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--bot-username", default="starbooth_bot")
     parser.add_argument(
         "--limits", action="store_true", help="answer 429 as Telegram does when sending too fast"
+    )
+    parser.add_argument(
+        "--checkout-s",
+        type=float,
+        default=10.0,
+        help="seconds that the bot has to answer a pre-checkout query",
     )
     return parser
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
-from starbooth.playground import editing, profile, receiving, sending
+from starbooth.playground import editing, invoices, profile, receiving, sending, star_methods
 from starbooth.playground.errors import ApiError, too_many_requests
 from starbooth.playground.faults import Fault, FaultKind
 from starbooth.playground.params import Params, read_params, to_integer
@@ -43,6 +43,13 @@ METHODS: dict[str, Method] = {
     "deletemessage": editing.delete_message,
     "deletemessages": editing.delete_messages,
     "answercallbackquery": editing.answer_callback_query,
+    "sendinvoice": invoices.send_invoice,
+    "createinvoicelink": invoices.create_invoice_link,
+    "answerprecheckoutquery": star_methods.answer_pre_checkout_query,
+    "refundstarpayment": star_methods.refund_star_payment,
+    "getstartransactions": star_methods.get_star_transactions,
+    "getmystarbalance": star_methods.get_my_star_balance,
+    "edituserstarsubscription": star_methods.edit_user_star_subscription,
     "setmycommands": profile.set_my_commands,
     "getmycommands": profile.get_my_commands,
     "deletemycommands": profile.delete_my_commands,
@@ -50,7 +57,12 @@ METHODS: dict[str, Method] = {
     "setmyshortdescription": profile.set_my_short_description,
     "setchatmenubutton": profile.set_chat_menu_button,
 }
-_LIMITED = ("send", "edit", "copy", "forward")
+_LIMITED = ("send", "editmessage", "copy", "forward")
+
+
+def _chat_id(params: Params) -> int:
+    """Whom a call is about, 0 for nobody: the methods of Stars name the user."""
+    return to_integer(params.text("chat_id") or params.text("user_id"))
 
 
 class ConnectionDropped(Exception):
@@ -79,7 +91,7 @@ class BotApi:
             if not hmac.compare_digest(token.encode(), self.world.bot.token.encode()):
                 raise ApiError(401, "Unauthorized")
             params = await read_params(scope, receive)
-            chat_id = to_integer(params.text("chat_id"))
+            chat_id = _chat_id(params)
             result = await self.call(method, params)
         except ApiError as problem:
             self._note(method, chat_id, problem.code)
@@ -96,7 +108,7 @@ class BotApi:
         handler = METHODS.get(method)
         if handler is None:
             raise ApiError(404, "method not found")
-        chat_id = to_integer(params.text("chat_id"))
+        chat_id = _chat_id(params)
         faults = self.world.faults.strike(method, chat_id)
         for fault in faults:
             await self._before(fault, params)

@@ -1,7 +1,8 @@
 """The control API under `/control`: act as a guest, look at chats, wait, switch faults on. JSON, for tests
 and the page.
 
-Parses and answers; what a guest can do is in `guests`. It has no login: bind it to this machine only.
+Parses and answers; what a guest can do is in `guests`, what costs Stars in `control_stars`. It has
+no login: bind it to this machine only.
 """
 
 import asyncio

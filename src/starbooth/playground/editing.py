@@ -3,7 +3,8 @@
 from starbooth.playground.chats import Chat, content_of
 from starbooth.playground.errors import ApiError, Json, bad_request
 from starbooth.playground.formatted_text import caption_text, entities_field, message_text
-from starbooth.playground.markup import parse_inline_markup
+from starbooth.playground.invoices import pay_keyboard
+from starbooth.playground.markup import parse_inline_markup, parse_invoice_markup
 from starbooth.playground.params import Params, to_integer
 from starbooth.playground.sending import chat_id_of, input_media
 from starbooth.playground.world import World
@@ -51,8 +52,12 @@ def edit_message_media(world: World, params: Params) -> Json:
 
 
 def edit_message_reply_markup(world: World, params: Params) -> Json:
-    markup = parse_inline_markup(params.text("reply_markup"))
     chat, message = _message_to_edit(world, params)
+    if "invoice" in message:
+        markup = parse_invoice_markup(params.text("reply_markup"))
+        markup = markup or pay_keyboard(message["invoice"]["total_amount"])
+    else:
+        markup = parse_inline_markup(params.text("reply_markup"))
     return _change(world, chat, message, content_of(message), markup, is_marked="edit_date" in message)
 
 

@@ -22,12 +22,32 @@ class FaultKind(StrEnum):
     BLOCKED = "blocked"
     MESSAGE_DELETED = "message_deleted"
     DOUBLED_UPDATE = "doubled_update"
+    LOST_UPDATE = "lost_update"
+    PAYMENT_LATE = "payment_late"
+    UNASKED_PAYMENT = "unasked_payment"
+    DOUBLE_PAYMENT = "double_payment"
+    EXPIRED_CHECKOUT = "expired_checkout"
+    ALREADY_REFUNDED = "already_refunded"
+
+
+OF_CALLS = frozenset(
+    [
+        FaultKind.TOO_MANY_REQUESTS,
+        FaultKind.SERVER_ERROR,
+        FaultKind.SLOW,
+        FaultKind.DROPPED_BEFORE,
+        FaultKind.DROPPED_AFTER,
+        FaultKind.BLOCKED,
+        FaultKind.MESSAGE_DELETED,
+    ]
+)
+"""Those that strike any call of a method; each other kind has a place of its own where it is asked for."""
 
 
 @dataclass(slots=True)
 class Fault:
-    """method: lower case, `*` for all (without getUpdates). count None: no end. seconds: delay or
-    retry_after.
+    """method: lower case, `*` for all (without getUpdates); for updates and payments the kind of update.
+    count None: no end. seconds: delay or retry_after.
     """
 
     number: int
@@ -44,10 +64,10 @@ class Fault:
     def __post_init__(self) -> None:
         self.dice = random.Random(self.seed)  # noqa: S311 - repeatable, not secret
 
-    def strikes(self, method: str, chat_id: int) -> bool:
-        """Whether it applies to this call; a strike is counted."""
-        is_polling = method == "getupdates"
-        if self.method != method and (self.method != "*" or is_polling):
+    def strikes(self, names: tuple[str, ...], chat_id: int) -> bool:
+        """Whether it applies to what goes by any of these names; a strike is counted."""
+        is_polling = names == ("getupdates",)
+        if self.method not in names and (self.method != "*" or is_polling):
             return False
         if self.chat_id not in (None, chat_id) or (self.count is not None and self.hits >= self.count):
             return False
@@ -101,15 +121,18 @@ class Faults:
         return [
             fault
             for fault in self._faults.values()
-            if fault.kind is not FaultKind.DOUBLED_UPDATE and fault.strikes(method, chat_id)
+            if fault.kind in OF_CALLS and fault.strikes((method,), chat_id)
         ]
 
-    def doubles_update(self, kind: str, chat_id: int) -> bool:
-        """Whether the update that is being made, of this kind, is to be delivered twice."""
-        return any(
-            fault.strikes(kind, chat_id)
-            for fault in self._faults.values()
-            if fault.kind is FaultKind.DOUBLED_UPDATE
+    def pick(self, kind: FaultKind, names: tuple[str, ...], chat_id: int) -> Fault | None:
+        """The first fault of this kind that strikes what goes by any of these names, e.g. an update."""
+        return next(
+            (
+                fault
+                for fault in self._faults.values()
+                if fault.kind is kind and fault.strikes(names, chat_id)
+            ),
+            None,
         )
 
     def remove(self, number: int) -> bool:

@@ -1,7 +1,7 @@
 """The `reply_markup` parameter: inline keyboards, reply keyboards and the two without keys, checked as
 Telegram does.
 
-Payment and game buttons are refused: the playground has neither.
+A button that pays belongs under an invoice, as the first one; games are refused, the playground has none.
 """
 
 from typing import Any
@@ -16,6 +16,34 @@ _FLAGS = ("resize_keyboard", "one_time_keyboard", "is_persistent", "selective")
 
 def parse_reply_markup(text: str) -> Json | None:
     """The markup as a message carries it; None where there is none or it is empty. Raises: ApiError 400."""
+    markup = _parse(text)
+    if any("pay" in button for button in _inline_buttons(markup)):
+        raise bad_request("BUTTON_TYPE_INVALID")
+    return markup
+
+
+def parse_inline_markup(text: str) -> Json | None:
+    """The markup of an edited message, which can only be an inline keyboard. Raises: ApiError 400."""
+    markup = parse_reply_markup(text)
+    if markup is not None and "inline_keyboard" not in markup:
+        raise bad_request("inline keyboard expected")
+    return markup
+
+
+def parse_invoice_markup(text: str) -> Json | None:
+    """The markup of an invoice: its first button pays, and no other one does. Raises: ApiError 400."""
+    markup = _parse(text)
+    if markup is None:
+        return None
+    does_pay = ["pay" in button for button in _inline_buttons(markup)]
+    if not does_pay or not does_pay[0]:
+        raise bad_request("REPLY_MARKUP_BUY_EMPTY")
+    if any(does_pay[1:]):
+        raise bad_request("BUTTON_TYPE_INVALID")
+    return markup
+
+
+def _parse(text: str) -> Json | None:
     if not text:
         return None
     try:
@@ -38,12 +66,8 @@ def parse_reply_markup(text: str) -> Json | None:
     return None
 
 
-def parse_inline_markup(text: str) -> Json | None:
-    """The markup of an edited message, which can only be an inline keyboard. Raises: ApiError 400."""
-    markup = parse_reply_markup(text)
-    if markup is not None and "inline_keyboard" not in markup:
-        raise bad_request("inline keyboard expected")
-    return markup
+def _inline_buttons(markup: Json | None) -> list[Json]:
+    return [button for row in (markup or {}).get("inline_keyboard", []) for button in row]
 
 
 def _rows(value: Json, field: str, read: Any, where: str) -> list[list[Json]]:
@@ -99,8 +123,10 @@ def _button_action(button: Json) -> Json:
         if len(callback_data.encode()) > 64:
             raise ApiError(400, "BUTTON_DATA_INVALID")
         return {"callback_data": callback_data}
-    if "callback_game" in button or "pay" in button:
+    if "callback_game" in button:
         raise bad_request("BUTTON_TYPE_INVALID")
+    if "pay" in button:
+        return {"pay": True}
     for name in ("switch_inline_query", "switch_inline_query_current_chat"):
         if isinstance(button.get(name), str):
             return {name: button[name]}

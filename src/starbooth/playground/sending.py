@@ -72,7 +72,7 @@ def send_media_group(world: World, params: Params) -> list[Json]:
     if len({"photo" if "photo" in content else "document" for content in contents}) > 1:
         raise bad_request("document can't be mixed with other media types")
     chat = world.chat_for_bot(chat_id_of(params))
-    reply = _reply(chat, params)
+    reply = reply_field(chat, params)
     group = {"media_group_id": str(secrets.randbits(60))} if len(media) > 1 else {}
     return [world.post(chat, content | group | reply, from_bot=True) for content in contents]
 
@@ -205,7 +205,7 @@ def _media_flags(params: Params) -> Json:
     return {field: True for name, field in names.items() if params.boolean(name)}
 
 
-def _reply(chat: Chat, params: Params) -> Json:
+def reply_field(chat: Chat, params: Params) -> Json:
     """The `reply_to_message` field. Raises: ApiError 400 when the message is gone and that is not allowed."""
     wanted = params.json("reply_parameters", "can't parse reply parameters JSON object")
     if wanted is None and params.text("reply_to_message_id"):
@@ -230,7 +230,7 @@ def _send(world: World, params: Params, content: Json) -> Json:
     """Post one message with its reply and markup; a reply keyboard goes to the chat, not to the message."""
     markup = parse_reply_markup(params.text("reply_markup"))
     chat = world.chat_for_bot(chat_id_of(params))
-    reply = _reply(chat, params)
+    reply = reply_field(chat, params)
     is_inline = markup is not None and "inline_keyboard" in markup
     if markup is not None and not is_inline:
         chat.keyboard = markup if "keyboard" in markup else None

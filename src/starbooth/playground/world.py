@@ -1,5 +1,5 @@
-"""Everything that exists in the playground: guests, chats, messages, updates, files, faults; one object holds
-it.
+"""Everything that exists in the playground: guests, chats, messages, updates, files, money, faults; one
+object holds it.
 
 Knows how these hang together (a new message is an event, a record, maybe an update). Knows no HTTP and no
 parameter.
@@ -15,11 +15,13 @@ from pathlib import Path
 
 from starbooth.playground.chats import BotIdentity, Chat, content_of
 from starbooth.playground.errors import ApiError, GuestError, Json, bad_request
-from starbooth.playground.faults import Faults
+from starbooth.playground.faults import FaultKind, Faults
 from starbooth.playground.feed import Feed
 from starbooth.playground.files import FileStore, StoredFile
+from starbooth.playground.late_updates import LateUpdate, LateUpdates
 from starbooth.playground.limits import SendingLimits
 from starbooth.playground.records import Records
+from starbooth.playground.till import Till
 from starbooth.playground.updates import Update, UpdateQueue
 
 MAX_CHATS = 10_000
@@ -27,6 +29,7 @@ MAX_MESSAGES = 20_000
 MAX_CALLS = 2_000
 MAX_CALLBACKS = 2_000
 CALLBACK_LIFETIME_S = 150.0
+CHECKOUT_S = 10.0
 
 FIRST_GUESTS = (
     ("Ada", "Lovelace", "ada", "en"),
@@ -34,6 +37,7 @@ FIRST_GUESTS = (
     ("Carmen", "Ruiz", "carmen", "es"),
     ("Chloé", "Martin", "chloe", "fr"),
 )
+PAYMENT_NAMES = ("successful_payment", "refunded_payment")
 _FIRST_USER_ID = 6_100_000_001  # above 2**32, as new accounts have, so that nobody stores it in 32 bits
 
 
@@ -53,7 +57,7 @@ class World:
     outside.
 
     folder: where files and records are kept; without one, files go to a temporary folder and nothing outlives
-    the process. now: seconds since the epoch.
+    the process. now: seconds since the epoch. checkout_s: how long a payment waits for the bot's answer.
     """
 
     def __init__(
@@ -64,9 +68,11 @@ class World:
         now: Callable[[], float] = time.time,
         has_limits: bool = False,
         max_messages: int = MAX_MESSAGES,
+        checkout_s: float = CHECKOUT_S,
     ) -> None:
         self.bot = bot
         self.now = now
+        self.checkout_s = checkout_s
         self.limits = SendingLimits() if has_limits else None
         self.faults = Faults()
         self.chats: dict[int, Chat] = {}
@@ -88,6 +94,8 @@ class World:
             on_taken=self._update_taken,
             on_lost=self._update_lost,
         )
+        self.till = Till(self.records, self.feed)
+        self.late_updates = LateUpdates(self.records, self._send_late)
         self.chat_instance_seed = secrets.randbits(40)
         self._next_message_id = 1
         self._max_messages = max_messages
@@ -104,6 +112,8 @@ class World:
         """End everything that waits and keep what is to be kept."""
         self.feed.close()
         self.updates.end_poll(None)
+        self.till.end_checkouts("The playground has ended.")
+        self.late_updates.stop()
         self.records.close()
         if self._scratch is not None:
             self._scratch.cleanup()
@@ -200,6 +210,7 @@ class World:
         if chat.messages.pop(message_id, None) is None:
             return False
         chat.changes.pop(message_id, None)
+        self.till.forget_message(message_id)
         self.records.delete("message", message_id)
         self.feed.add("delete", chat.chat_id, {"message_id": message_id})
         return True
@@ -216,6 +227,7 @@ class World:
         chat = self.chats.get(chat_id)
         if chat is not None and chat.messages.pop(message_id, None) is not None:
             chat.changes.pop(message_id, None)
+            self.till.forget_message(message_id)
             self.records.delete("message", message_id)
 
     # files
@@ -228,9 +240,26 @@ class World:
     # updates
 
     def send_update(self, kind: str, payload: Json, *, chat_id: int, message_id: int = 0) -> bool:
-        """Queue an update for the bot; says whether its filter let it through."""
-        is_doubled = self.faults.doubles_update(kind, chat_id)
+        """Queue an update for the bot; says whether it will come: neither filtered out nor lost by a fault.
+
+        Faults can name it by its kind, and a payment's message by `successful_payment` or `refunded_payment`.
+        """
+        names = (kind, *(name for name in PAYMENT_NAMES if name in payload))
+        if self.faults.pick(FaultKind.LOST_UPDATE, names, chat_id):
+            return False
+        if "successful_payment" in names and (
+            fault := self.faults.pick(FaultKind.PAYMENT_LATE, names, chat_id)
+        ):
+            self.late_updates.hold(
+                kind, payload, chat_id=chat_id, message_id=message_id, seconds=fault.seconds
+            )
+            return True
+        is_doubled = self.faults.pick(FaultKind.DOUBLED_UPDATE, names, chat_id) is not None
         return self.updates.add(kind, payload, chat_id=chat_id, message_id=message_id, is_doubled=is_doubled)
+
+    def _send_late(self, late: LateUpdate) -> None:
+        self.updates.add(late.kind, late.payload, chat_id=late.chat_id, message_id=late.message_id)
+        self.commit()
 
     def open_callback(self, chat: Chat, message_id: int) -> Callback:
         """A new waiting button press."""
@@ -292,6 +321,8 @@ class World:
         self.chats.clear()
         self.callbacks.clear()
         self._order.clear()
+        self.till.clear()
+        self.late_updates.clear()
         self.updates.drop_all()
         self.files.delete_all()
         self.feed.add("reset", 0, {})
@@ -317,3 +348,4 @@ class World:
             self.updates.restore(Update(**record))
         for record in self.records.all("callback"):
             self.callbacks[record["query_id"]] = Callback(**record)
+        self.late_updates.restore()
