@@ -18,7 +18,7 @@ from PIL import Image
 from starbooth.playground.app import Playground
 from starbooth.playground.chats import BotIdentity
 from starbooth.playground.world import World
-from tests.playground.guest import Guest
+from tests.playground.guest import Guest, Stars
 
 TOKEN = "42:TEST"
 
@@ -60,6 +60,7 @@ async def serving(world: World, clock: Clock) -> AsyncIterator[Served]:
     yield Served(f"http://127.0.0.1:{listener.getsockname()[1]}", world, clock)
     world.feed.close()
     world.updates.end_poll(None)
+    world.till.end_checkouts("The playground has ended.")
     await server.shutdown(sockets=[listener])
 
 
@@ -96,6 +97,12 @@ async def ada(playground: Served) -> AsyncIterator[Guest]:
         await guest.say("/start")
         playground.world.updates.drop_all()
         yield guest
+
+
+@pytest.fixture
+async def stars(playground: Served) -> AsyncIterator[Stars]:
+    async with Stars(playground.url) as opened:
+        yield opened
 
 
 def picture(width_px: int = 64, height_px: int = 48, *, kind: str = "PNG", colour: str = "tomato") -> bytes:

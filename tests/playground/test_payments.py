@@ -1,80 +1,367 @@
-"""Stars on their way: an invoice, the bot's yes or no, the payment, and what everybody has afterwards."""
+"""Stars on their way: the bot's yes or no, the payment, the way back, and what everybody has afterwards."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
+import httpx
 import pytest
 from aiogram import Bot
-from aiogram.types import LabeledPrice, Message, PreCheckoutQuery
+from aiogram.exceptions import TelegramBadRequest
 
+from starbooth.playground.errors import GuestError
 from tests.playground.conftest import Served, eventually
 from tests.playground.guest import Guest, Payment, Stars
-from tests.playground.guest import Message as Seen
+from tests.playground.shop import make_link, pay, send_invoice, take_messages, take_query, take_updates
 
-
-@pytest.fixture
-async def stars(playground: Served) -> AsyncIterator[Stars]:
-    async with Stars(playground.url) as opened:
-        yield opened
-
-
-async def send_invoice(bot: Bot, guest: Guest, *, amount_xtr: int = 50, payload: str = "ord_1") -> Seen:
-    """The invoice as the guest sees it."""
-    prices = [LabeledPrice(label="50 stars", amount=amount_xtr)]
-    sent = await bot.send_invoice(guest.user_id, "A pack", "50 stars for pictures", payload, "XTR", prices)
-    return next(seen for seen in await guest.messages() if seen.message_id == sent.message_id)
-
-
-async def take_query(playground: Served, bot: Bot) -> PreCheckoutQuery:
-    """The pre-checkout query that comes next; what lies before it is confirmed unseen."""
-    world = playground.world
-    await eventually(lambda: any(each.kind == "pre_checkout_query" for each in world.updates.pending()))
-    playground.clock.now_s += 1
-    updates = await bot.get_updates()
-    world.updates.drop_all()
-    return next(each.pre_checkout_query for each in updates if each.pre_checkout_query)
-
-
-async def pay(playground: Served, bot: Bot, guest: Guest, invoice: Seen | str) -> Payment:
-    """The whole checkout with a bot that says yes."""
-    paying = asyncio.create_task(guest.pay(invoice))
-    query = await take_query(playground, bot)
-    assert await bot.answer_pre_checkout_query(query.id, ok=True)
-    return await paying
-
-
-async def take_messages(playground: Served, bot: Bot) -> list[Message]:
-    """The messages that wait for the bot, which thereby has them."""
-    playground.clock.now_s += 1
-    updates = await bot.get_updates()
-    playground.world.updates.drop_all()
-    return [each.message for each in updates if each.message]
+TOO_OLD = "query is too old and response timeout expired or query ID is invalid"
 
 
 class TestPayment:
-    async def test_stars_go_from_the_guest_to_the_bot_and_back(
+    async def test_stars_go_from_the_guest_to_the_bot(
         self, playground: Served, bot: Bot, ada: Guest, stars: Stars
     ) -> None:
-        invoice = await send_invoice(bot, ada)
-        paid = await pay(playground, bot, ada, invoice)
+        paid = await pay(playground, bot, ada, await send_invoice(bot, ada))
         assert paid == Payment("paid", "", paid.charge_id)
         assert paid.charge_id.startswith("stx")
         assert (await ada.wallet()).xtr == 950
-        assert (await bot.get_my_star_balance()).amount == 50
+        assert (await bot.get_my_star_balance()).amount == await stars.balance_xtr() == 50
+
+    async def test_the_bot_is_asked_with_the_facts_of_the_invoice(
+        self, playground: Served, bot: Bot, ada: Guest
+    ) -> None:
+        invoice = await send_invoice(bot, ada, amount_xtr=7, payload="ord_ñ")
+        await ada.pay(invoice, wait=False)
+        query = await take_query(playground, bot)
+        assert (query.currency, query.total_amount, query.invoice_payload) == ("XTR", 7, "ord_ñ")
+        assert query.from_user.id == ada.user_id
+
+    async def test_the_bot_is_told_by_a_message_of_the_guest(
+        self, playground: Served, bot: Bot, ada: Guest
+    ) -> None:
+        paid = await pay(playground, bot, ada, await send_invoice(bot, ada))
         (told,) = await take_messages(playground, bot)
-        assert told.successful_payment is not None
-        assert told.successful_payment.telegram_payment_charge_id == paid.charge_id
+        payment = told.successful_payment
+        assert payment is not None
+        assert payment.telegram_payment_charge_id == paid.charge_id
+        assert (payment.currency, payment.total_amount, payment.invoice_payload) == ("XTR", 50, "ord_1")
+        assert payment.is_recurring is payment.subscription_expiration_date is None
         assert told.from_user is not None
         assert told.from_user.id == told.chat.id == ada.user_id
+        assert (await ada.messages())[-1].payment["telegram_payment_charge_id"] == paid.charge_id
+
+    async def test_an_invoice_can_be_paid_again_with_another_charge_id(
+        self, playground: Served, bot: Bot, ada: Guest
+    ) -> None:
+        invoice = await send_invoice(bot, ada)
+        charge_ids = {(await pay(playground, bot, ada, invoice)).charge_id for _ in range(3)}
+        assert len(charge_ids) == 3
+        assert (await ada.wallet()).xtr == 850
+
+    async def test_a_link_is_paid_by_somebody_who_never_wrote(
+        self, playground: Served, bot: Bot, stars: Stars
+    ) -> None:
+        link = await make_link(bot)
+        async with Guest(playground.url, "Bob") as bob:
+            assert (await pay(playground, bot, bob, link)).status == "paid"
+            await bot.send_message(bob.user_id, "Thank you")
+        assert await stars.balance_xtr() == 50
+
+    async def test_wallets_are_told_to_the_page(self, playground: Served, bot: Bot, ada: Guest) -> None:
+        await pay(playground, bot, ada, await send_invoice(bot, ada))
+        wallets = [event for event in playground.world.feed._events if event.kind == "wallet"]
+        assert [(event.chat_id, event.content["xtr"]) for event in wallets] == [(ada.user_id, 950)]
+
+    async def test_a_payment_that_is_not_waited_for_is_pending(
+        self, playground: Served, bot: Bot, ada: Guest
+    ) -> None:
+        pending = await ada.pay(await send_invoice(bot, ada), wait=False)
+        assert pending == Payment("pending", "", "")
+        await bot.answer_pre_checkout_query((await take_query(playground, bot)).id, ok=True)
+        assert (await ada.wallet()).xtr == 950
+        await eventually(lambda: not playground.world.till.tasks)
+
+
+class TestNoPayment:
+    async def test_the_bot_says_no_and_why(self, playground: Served, bot: Bot, ada: Guest) -> None:
+        paying = asyncio.create_task(ada.pay(await send_invoice(bot, ada)))
+        query = await take_query(playground, bot)
+        await bot.answer_pre_checkout_query(query.id, ok=False, error_message="Sold out, sorry")
+        assert await paying == Payment("failed", "Sold out, sorry", "")
+        assert (await ada.wallet()).xtr == 1000
+        assert await take_updates(playground, bot) == []
+
+    async def test_a_no_needs_a_reason_and_then_still_counts(
+        self, playground: Served, bot: Bot, ada: Guest
+    ) -> None:
+        paying = asyncio.create_task(ada.pay(await send_invoice(bot, ada)))
+        query = await take_query(playground, bot)
+        with pytest.raises(TelegramBadRequest, match='parameter "error_message" is required'):
+            await bot.answer_pre_checkout_query(query.id, ok=False)
+        await bot.answer_pre_checkout_query(query.id, ok=False, error_message="No")
+        assert (await paying).reason == "No"
+
+    async def test_a_bot_that_does_not_answer_in_time_gets_nothing(
+        self, playground: Served, bot: Bot, ada: Guest
+    ) -> None:
+        playground.world.checkout_s = 0.01
+        invoice = await send_invoice(bot, ada)
+        assert await ada.pay(invoice) == Payment("failed", "The bot did not answer in time.", "")
+        query = await take_query(playground, bot)
+        with pytest.raises(TelegramBadRequest, match=TOO_OLD):
+            await bot.answer_pre_checkout_query(query.id, ok=True)
+        assert (await ada.wallet()).xtr == 1000
+        assert playground.world.till.checkouts == {}
+
+    async def test_only_the_first_answer_counts(self, playground: Served, bot: Bot, ada: Guest) -> None:
+        await ada.pay(await send_invoice(bot, ada), wait=False)
+        query = await take_query(playground, bot)
+        await bot.answer_pre_checkout_query(query.id, ok=True)
+        for is_ok, message in ((True, None), (False, "No")):
+            with pytest.raises(TelegramBadRequest, match=TOO_OLD):
+                await bot.answer_pre_checkout_query(query.id, ok=is_ok, error_message=message)
+        assert (await ada.wallet()).xtr == 950
+
+    @pytest.mark.parametrize("query_id", ["", "7", "nonsense"])
+    async def test_an_unknown_query_is_too_old(self, bot: Bot, query_id: str) -> None:
+        with pytest.raises(TelegramBadRequest, match=TOO_OLD):
+            await bot.answer_pre_checkout_query(query_id, ok=True)
+
+    async def test_a_query_lives_for_150_seconds_in_the_queue(
+        self, playground: Served, bot: Bot, ada: Guest
+    ) -> None:
+        await ada.pay(await send_invoice(bot, ada), wait=False)
+        playground.clock.now_s += 149
+        assert [each.kind for each in playground.world.updates.pending()] == ["pre_checkout_query"]
+        playground.clock.now_s += 1
+        assert playground.world.updates.pending() == []
+
+    async def test_a_bot_that_did_not_ask_for_queries_is_not_paid(
+        self, playground: Served, bot: Bot, ada: Guest
+    ) -> None:
+        await bot.get_updates(allowed_updates=["message"])
+        playground.world.checkout_s = 0.01
+        assert (await ada.pay(await send_invoice(bot, ada))).status == "failed"
+        assert await take_updates(playground, bot) == []
+
+    async def test_with_too_few_stars_the_bot_is_not_even_asked(
+        self, playground: Served, bot: Bot, ada: Guest
+    ) -> None:
+        invoice = await send_invoice(bot, ada, amount_xtr=1001)
+        assert await ada.pay(invoice) == Payment("failed", "You have too few Stars.", "")
+        assert await take_updates(playground, bot) == []
+        await ada.add_xtr(1)
+        assert (await pay(playground, bot, ada, invoice)).status == "paid"
+        assert (await ada.wallet()).xtr == 0
+
+    async def test_two_payments_at_once_cannot_spend_the_same_stars(
+        self, playground: Served, bot: Bot, ada: Guest
+    ) -> None:
+        invoice = await send_invoice(bot, ada, amount_xtr=600)
+        first = asyncio.create_task(ada.pay(invoice))
+        first_query = await take_query(playground, bot)
+        second = asyncio.create_task(ada.pay(invoice))
+        second_query = await take_query(playground, bot)
+        for query in (first_query, second_query):
+            await bot.answer_pre_checkout_query(query.id, ok=True)
+        assert (await first).status == "paid"
+        assert await second == Payment("failed", "You have too few Stars.", "")
+        assert (await ada.wallet()).xtr == 400
+
+    async def test_a_guest_who_blocks_the_bot_cannot_pay(self, bot: Bot, ada: Guest) -> None:
+        invoice, link = await send_invoice(bot, ada), await make_link(bot)
+        await ada.block()
+        for blocked in (invoice, link):
+            with pytest.raises(httpx.HTTPStatusError, match=r"409.*the bot is blocked"):
+                await ada.pay(blocked)
+
+    async def test_what_is_no_invoice_cannot_be_paid(self, playground: Served, bot: Bot, ada: Guest) -> None:
+        text = (await ada.messages())[0]
+        invoice = await send_invoice(bot, ada)
+        async with Guest(playground.url, "Bob") as bob:
+            for guest, unpayable in ((ada, text), (bob, invoice), (ada, "https://t.me/$nothing")):
+                with pytest.raises(httpx.HTTPStatusError, match="404"):
+                    await guest.pay(unpayable)
+        await ada.delete(invoice)
+        with pytest.raises(httpx.HTTPStatusError, match="404"):
+            await ada.pay(invoice)
+
+    @pytest.mark.parametrize("body", [{}, {"message_id": 1, "slug": "a"}])
+    async def test_an_invoice_is_named_in_one_way(
+        self, playground: Served, ada: Guest, body: dict[str, object]
+    ) -> None:
+        async with httpx.AsyncClient(base_url=playground.url, trust_env=False) as http:
+            answer = await http.post(f"/control/users/{ada.user_id}/pay", json=body)
+        assert answer.status_code == 400
+
+    async def test_a_reset_ends_what_is_being_paid(self, playground: Served, bot: Bot, ada: Guest) -> None:
+        paying = asyncio.create_task(ada.pay(await send_invoice(bot, ada)))
+        query = await take_query(playground, bot)
+        async with httpx.AsyncClient(base_url=playground.url, trust_env=False) as http:
+            await http.post("/control/reset")
+        assert await paying == Payment("failed", "The playground was reset.", "")
+        with pytest.raises(TelegramBadRequest, match=TOO_OLD):
+            await bot.answer_pre_checkout_query(query.id, ok=True)
+
+
+class TestWallet:
+    async def test_a_new_guest_has_a_thousand_stars_to_play_with(self, ada: Guest) -> None:
+        wallet = await ada.wallet()
+        assert (wallet.xtr, wallet.subscriptions) == (1000, [])
+
+    async def test_stars_come_and_go_but_never_below_zero(self, ada: Guest) -> None:
+        assert (await ada.add_xtr(25)).xtr == 1025
+        assert (await ada.add_xtr(-1025)).xtr == 0
+        with pytest.raises(httpx.HTTPStatusError, match="409"):
+            await ada.add_xtr(-1)
+        assert (await ada.wallet()).xtr == 0
+
+    async def test_there_is_a_largest_wallet(self, ada: Guest) -> None:
+        with pytest.raises(httpx.HTTPStatusError, match="409"):
+            await ada.add_xtr(10**12)
+        with pytest.raises(httpx.HTTPStatusError, match="422"):
+            await ada.add_xtr(10**15)
+
+    async def test_nobody_has_no_wallet(self, playground: Served) -> None:
+        async with Guest(playground.url, user_id=5) as nobody:
+            with pytest.raises(httpx.HTTPStatusError, match="404"):
+                await nobody.wallet()
+
+
+class TestRefund:
+    async def test_the_stars_go_back_and_both_are_told(
+        self, playground: Served, bot: Bot, ada: Guest, stars: Stars
+    ) -> None:
+        paid = await pay(playground, bot, ada, await send_invoice(bot, ada))
+        await take_updates(playground, bot)
         assert await bot.refund_star_payment(ada.user_id, paid.charge_id)
         assert (await ada.wallet()).xtr == 1000
         assert await stars.balance_xtr() == 0
-        (back,) = await take_messages(playground, bot)
-        assert back.refunded_payment is not None
-        assert back.refunded_payment.telegram_payment_charge_id == paid.charge_id
-        incoming, outgoing = (await bot.get_star_transactions()).transactions
-        assert incoming.id == outgoing.id == paid.charge_id
-        assert incoming.source is not None
-        assert incoming.receiver is None
-        assert outgoing.receiver is not None
-        assert outgoing.source is None
+        (told,) = await take_messages(playground, bot)
+        assert told.refunded_payment is not None
+        assert told.refunded_payment.telegram_payment_charge_id == paid.charge_id
+        assert told.refunded_payment.total_amount == 50
+        assert told.refunded_payment.invoice_payload == "ord_1"
+        assert (await ada.messages())[-1].refunded_payment["telegram_payment_charge_id"] == paid.charge_id
+
+    async def test_a_payment_is_refunded_once(self, playground: Served, bot: Bot, ada: Guest) -> None:
+        paid = await pay(playground, bot, ada, await send_invoice(bot, ada))
+        await bot.refund_star_payment(ada.user_id, paid.charge_id)
+        with pytest.raises(TelegramBadRequest, match="Bad Request: CHARGE_ALREADY_REFUNDED"):
+            await bot.refund_star_payment(ada.user_id, paid.charge_id)
+        assert (await ada.wallet()).xtr == 1000
+
+    async def test_only_the_payer_and_the_charge_together_are_found(
+        self, playground: Served, bot: Bot, ada: Guest
+    ) -> None:
+        paid = await pay(playground, bot, ada, await send_invoice(bot, ada))
+        async with Guest(playground.url, "Bob") as bob:
+            wrong = (
+                (ada.user_id, "stx_unknown", "CHARGE_NOT_FOUND"),
+                (bob.user_id, paid.charge_id, "CHARGE_NOT_FOUND"),
+                (ada.user_id, "", "CHARGE_ID_EMPTY"),
+                (999, paid.charge_id, "USER_ID_INVALID"),
+                (0, paid.charge_id, "invalid user_id specified"),
+            )
+            for user_id, charge_id, complaint in wrong:
+                with pytest.raises(TelegramBadRequest, match=f"Bad Request: {complaint}"):
+                    await bot.refund_star_payment(user_id, charge_id)
+        assert (await bot.get_my_star_balance()).amount == 50
+
+    async def test_a_guest_who_blocked_the_bot_is_refunded_too(
+        self, playground: Served, bot: Bot, ada: Guest
+    ) -> None:
+        paid = await pay(playground, bot, ada, await send_invoice(bot, ada))
+        await ada.block()
+        assert await bot.refund_star_payment(ada.user_id, paid.charge_id)
+        assert (await ada.wallet()).xtr == 1000
+
+    async def test_support_refunds_without_the_bot(
+        self, playground: Served, bot: Bot, ada: Guest, stars: Stars
+    ) -> None:
+        paid = await pay(playground, bot, ada, await send_invoice(bot, ada))
+        await take_updates(playground, bot)
+        await stars.refund(paid.charge_id)
+        (told,) = await take_messages(playground, bot)
+        assert told.refunded_payment is not None
+        with pytest.raises(TelegramBadRequest, match="CHARGE_ALREADY_REFUNDED"):
+            await bot.refund_star_payment(ada.user_id, paid.charge_id)
+
+    async def test_a_chargeback_takes_the_stars_and_tells_nobody(
+        self, playground: Served, bot: Bot, ada: Guest, stars: Stars
+    ) -> None:
+        paid = await pay(playground, bot, ada, await send_invoice(bot, ada))
+        await take_updates(playground, bot)
+        messages = await ada.messages()
+        await stars.chargeback(paid.charge_id)
+        assert await take_updates(playground, bot) == []
+        assert await ada.messages() == messages
+        assert (await ada.wallet()).xtr == 1000
+        assert await stars.balance_xtr() == 0
+        incoming, outgoing = await stars.transactions()
+        assert incoming["id"] == outgoing["id"] == paid.charge_id
+        assert outgoing["receiver"] == incoming["source"]
+
+    async def test_what_went_back_does_not_go_back_again(
+        self, playground: Served, bot: Bot, ada: Guest, stars: Stars
+    ) -> None:
+        paid = await pay(playground, bot, ada, await send_invoice(bot, ada))
+        await stars.refund(paid.charge_id)
+        for again in (stars.refund, stars.chargeback):
+            with pytest.raises(httpx.HTTPStatusError, match="409"):
+                await again(paid.charge_id)
+            with pytest.raises(httpx.HTTPStatusError, match="404"):
+                await again("stx_unknown")
+        assert (await ada.wallet()).xtr == 1000
+
+
+class TestTransactions:
+    async def test_rows_are_oldest_first_with_partners(
+        self, playground: Served, bot: Bot, ada: Guest, stars: Stars
+    ) -> None:
+        first = await pay(playground, bot, ada, await send_invoice(bot, ada, payload="ord_1"))
+        second = await pay(playground, bot, ada, await send_invoice(bot, ada, amount_xtr=7, payload="ord_2"))
+        await bot.refund_star_payment(ada.user_id, first.charge_id)
+        rows = (await bot.get_star_transactions()).transactions
+        charge_ids = [first.charge_id, second.charge_id, first.charge_id]
+        assert [(row.id, row.amount) for row in rows] == list(zip(charge_ids, (50, 7, 50), strict=True))
+        assert [row.source is not None for row in rows] == [True, True, False]
+        assert [row.receiver is not None for row in rows] == [False, False, True]
+        assert [row["id"] for row in await stars.transactions()] == charge_ids
+        partner = (await stars.transactions())[1]["source"]
+        assert partner == {
+            "type": "user",
+            "transaction_type": "invoice_payment",
+            "user": playground.world.chats[ada.user_id].user,
+            "invoice_payload": "ord_2",
+        }
+
+    async def test_pages_are_cut_by_offset_and_limit(self, playground: Served, bot: Bot, ada: Guest) -> None:
+        await ada.add_fault("unasked_payment", count=None)
+        invoice = await send_invoice(bot, ada, amount_xtr=1)
+        charge_ids = [(await ada.pay(invoice)).charge_id for _ in range(105)]
+
+        async def page(**options: int) -> list[str]:
+            return [row.id for row in (await bot.get_star_transactions(**options)).transactions]
+
+        assert await page() == charge_ids[:100]
+        assert await page(offset=100) == charge_ids[100:]
+        assert await page(offset=3, limit=2) == charge_ids[3:5]
+        assert await page(offset=105) == []
+        assert await page(offset=-5, limit=0) == charge_ids[:1]
+        assert await page(limit=5000) == charge_ids[:100]
+        assert (await bot.get_my_star_balance()).amount == 105
+
+    async def test_nothing_sold_is_an_empty_list(self, bot: Bot) -> None:
+        assert (await bot.get_star_transactions()).transactions == []
+        assert (await bot.get_my_star_balance()).amount == 0
+
+    async def test_there_is_a_limit_of_payments_but_not_of_refunds(
+        self, playground: Served, bot: Bot, ada: Guest, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        invoice = await send_invoice(bot, ada)
+        paid = await pay(playground, bot, ada, invoice)
+        monkeypatch.setattr("starbooth.playground.star_ledger.MAX_TRANSACTIONS", 1)
+        with pytest.raises(httpx.HTTPStatusError, match=r"409.*already 1 payments"):
+            await ada.pay(invoice)
+        with pytest.raises(GuestError, match="already 1 payments"):
+            playground.world.till.ledger.check_has_room()
+        assert await bot.refund_star_payment(ada.user_id, paid.charge_id)

@@ -14,7 +14,7 @@ from starbooth.playground.world import World
 
 
 class _Server(uvicorn.Server):
-    """Says one line when it is ready, and ends long polls and event streams at once when told to stop."""
+    """Says one line when it is ready, and ends all that waits at once when told to stop."""
 
     def __init__(self, config: uvicorn.Config, world: World, ready: str) -> None:
         super().__init__(config)
@@ -29,6 +29,7 @@ class _Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._world.feed.close()
         self._world.updates.end_poll(None)
+        self._world.till.end_checkouts("The playground has ended.")
         super().handle_exit(sig, frame)
 
 

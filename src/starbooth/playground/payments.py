@@ -17,6 +17,7 @@ from starbooth.playground.world import World
 CURRENCY = "XTR"
 TOO_FEW_STARS = "You have too few Stars."
 NO_ANSWER = "The bot did not answer in time."
+_FAULT_NAMES = ("pre_checkout_query", "answerprecheckoutquery", "successful_payment", "message")
 
 
 async def pay(world: World, chat: Chat, invoice: Invoice) -> Outcome:
@@ -35,14 +36,13 @@ def open_checkout(world: World, chat: Chat, invoice: Invoice) -> Checkout | Outc
     world.till.ledger.check_has_room()
     if world.till.xtr(chat.chat_id) < invoice.amount_xtr:
         return Outcome("failed", TOO_FEW_STARS)
-    if world.faults.pick(FaultKind.UNASKED_PAYMENT, ("pre_checkout_query",), chat.chat_id):
+    if world.faults.pick(FaultKind.UNASKED_PAYMENT, _FAULT_NAMES, chat.chat_id):
         return charge(world, chat, invoice)
-    names = ("pre_checkout_query", "answerprecheckoutquery")
     checkout = Checkout(
         query_id=str(secrets.randbits(62)),
         user_id=chat.chat_id,
         invoice=invoice,
-        is_expired=world.faults.pick(FaultKind.EXPIRED_CHECKOUT, names, chat.chat_id) is not None,
+        is_expired=world.faults.pick(FaultKind.EXPIRED_CHECKOUT, _FAULT_NAMES, chat.chat_id) is not None,
         outcome=asyncio.get_running_loop().create_future(),
     )
     world.till.checkouts[checkout.query_id] = checkout
@@ -93,7 +93,7 @@ def charge(world: World, chat: Chat, invoice: Invoice) -> Outcome:
     if xtr < invoice.amount_xtr:
         return Outcome("failed", TOO_FEW_STARS)
     is_double = xtr >= 2 * invoice.amount_xtr and world.faults.pick(
-        FaultKind.DOUBLE_PAYMENT, ("message", "successful_payment"), chat.chat_id
+        FaultKind.DOUBLE_PAYMENT, _FAULT_NAMES, chat.chat_id
     )
     charge_ids = [_charge_once(world, chat, invoice) for _ in range(2 if is_double else 1)]
     return Outcome("paid", charge_id=charge_ids[0])

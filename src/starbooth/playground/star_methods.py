@@ -31,7 +31,7 @@ def refund_star_payment(world: World, params: Params) -> bool:
     if charge.is_given_back:
         raise bad_request("CHARGE_ALREADY_REFUNDED")
     payments.give_back(world, charge, is_told=True)
-    if world.faults.pick(FaultKind.ALREADY_REFUNDED, ("refundstarpayment",), user_id):
+    if world.faults.pick(FaultKind.ALREADY_REFUNDED, ("refundstarpayment", "refunded_payment"), user_id):
         raise bad_request("CHARGE_ALREADY_REFUNDED")
     return True
 
@@ -51,6 +51,8 @@ def edit_user_star_subscription(world: World, params: Params) -> bool:
     charge_id = params.text("telegram_payment_charge_id")
     if not charge_id:
         raise bad_request("CHARGE_ID_EMPTY")
+    if user_id not in world.chats:
+        raise bad_request("USER_ID_INVALID")
     subscription = world.till.subscriptions.get(charge_id)
     if subscription is None or subscription.user_id != user_id:
         raise bad_request("CHARGE_NOT_FOUND")
