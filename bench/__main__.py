@@ -15,7 +15,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from bench import hold, journey, memory, picture, start
+from bench import audit, hold, journey, memory, picture, start
 from bench.figures import Figure, Measurement
 
 OUT = Path(__file__).parent / "out"
@@ -25,6 +25,7 @@ MEASUREMENTS: Mapping[str, Callable[[], Awaitable[Measurement]]] = {
     "picture": picture.measure,
     "memory": memory.measure,
     "start": start.measure,
+    "audit": audit.measure,
 }
 
 

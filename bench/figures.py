@@ -29,8 +29,8 @@ class Figure:
     def aim(self) -> str:
         """The aim in words, empty where there is none."""
         if self.at_least is not None:
-            return f"≥ {self.at_least:g}"
-        return f"≤ {self.at_most:g}" if self.at_most is not None else ""
+            return f"≥ {self.at_least:,}"
+        return f"≤ {self.at_most:,}" if self.at_most is not None else ""
 
 
 @dataclass(frozen=True, kw_only=True)
