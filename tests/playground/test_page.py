@@ -1,7 +1,6 @@
 """The chat page in a real browser at the size of a phone: what a guest sees and presses works."""
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
@@ -9,41 +8,21 @@ import pytest
 from aiogram import Bot
 from aiogram.types import BotCommand, BufferedInputFile, InputMediaPhoto
 
+from tests.playground.browser import CHROMIUM, chat_page
 from tests.playground.conftest import Served, eventually, keyboard, picture
 from tests.playground.guest import Guest
 
 if TYPE_CHECKING:
     from playwright.async_api import FilePayload, Page
 
-playwright = pytest.importorskip("playwright.async_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytest.importorskip("playwright.async_api", reason="playwright is not installed")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine to open the page in")
-
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-]
-PHONE = {"width": 390, "height": 844}
 
 
 @pytest.fixture
 async def page(playground: Served, ada: Guest) -> AsyncIterator["Page"]:
-    """Ada's chat in a browser; fails when the page complained about anything."""
-    complaints: list[str] = []
-    async with playwright.async_playwright() as player:
-        browser = await player.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = await browser.new_page(viewport=PHONE, color_scheme="light", reduced_motion="reduce")
-        page.set_default_timeout(10_000)
-        page.on("console", lambda told: complaints.append(told.text) if told.type == "error" else None)
-        page.on("pageerror", lambda problem: complaints.append(str(problem)))
-        await page.goto(f"{playground.url}/?guest={ada.user_id}")
-        await page.get_by_text("/start", exact=True).wait_for()
+    async with chat_page(playground, ada) as page:
         yield page
-        await browser.close()
-    assert complaints == []
 
 
 class TestConversation:
@@ -160,7 +139,8 @@ class TestColours:
         await page.emulate_media(color_scheme="dark")
         await asyncio.sleep(0.1)
         assert await is_dark()
-        await page.locator("#theme").click()
+        await page.get_by_label("Chat menu").click()
+        await page.get_by_role("menuitem", name="Colours").click()
         assert not await is_dark()
         await page.reload()
         await page.get_by_text("/start", exact=True).wait_for()

@@ -5,7 +5,12 @@ import { $, h, icon } from "./dom.js";
 import { Composer } from "./composer.js";
 import { History } from "./history.js";
 import { alertSheet, confirmSheet, menu, sheet, toast, viewer } from "./overlay.js";
+import { paymentSheet } from "./payment.js";
 import { People } from "./people.js";
+import { keepReceipt } from "./receipts.js";
+import { count, inWords, invoiceSlug, starSign } from "./stars.js";
+import { tillSheet } from "./till.js";
+import { loadWallet, setWallet, walletOf, walletSheet } from "./wallet.js";
 import { weatherSheet } from "./weather.js";
 
 const ACTIONS = { upload_photo: "sending a photo", upload_document: "sending a file", record_voice: "recording", upload_voice: "sending a voice message" };
@@ -15,6 +20,7 @@ const DEAF_MS = 6000;
 const guests = new Map();
 let bot = null;
 let current = 0;
+let wanted = 0;
 let profile = { commands: [], description: "", short_description: "" };
 let isConnected = true;
 let actionTimer = 0;
@@ -32,8 +38,8 @@ async function load() {
   bot = state.bot;
   guests.clear();
   for (const each of state.guests) guests.set(each.user.id, each);
-  const wanted = Number(new URLSearchParams(location.search).get("guest") || localStorage.getItem("guest"));
-  await choose(guests.has(wanted) ? wanted : state.guests[0].user.id);
+  const lastOne = Number(new URLSearchParams(location.search).get("guest") || localStorage.getItem("guest"));
+  await choose(guests.has(lastOne) ? lastOne : state.guests[0].user.id);
   return state.change;
 }
 
@@ -42,6 +48,10 @@ async function choose(id) {
     const { guests: all } = await api.state();
     for (const each of all) guests.set(each.user.id, each);
   }
+  // Nobody is shown without a wallet: first it is asked for, then the guest is changed.
+  wanted = id;
+  await loadWallet(id);
+  if (wanted !== id) return;
   current = id;
   localStorage.setItem("guest", id);
   stopAction();
@@ -58,6 +68,9 @@ function draw() {
   people.draw(guests, current);
   const { user, keyboard, has_started: hasStarted, is_blocked: isBlocked } = guest();
   composer.show({ id: current, commands: profile.commands, keyboard, hasStarted, isBlocked });
+  const { xtr } = walletOf(current);
+  $("purse").replaceChildren(starSign(18), count(xtr));
+  $("purse").ariaLabel = $("purse").title = `Wallet of ${user.first_name}: ${inWords(xtr)}`;
   $("text").placeholder = `Message as ${user.first_name}`;
   const unread = [...guests.values()].reduce((sum, each) => sum + each.unread, 0);
   document.title = `${unread ? `(${unread}) ` : ""}${bot.first_name} · Playground`;
@@ -108,6 +121,9 @@ const handlers = {
   },
   callback_answer({ chat_id: id, content }) {
     if (id === current) answered(content);
+  },
+  wallet({ chat_id: id, content }) {
+    setWallet(id, content);
   },
   async profile() {
     profile = await api.profile(current);
@@ -163,6 +179,7 @@ function stopAction() {
 
 async function press(message, key, element) {
   if (key.url) return openLink(key.url, false);
+  if (key.pay) return payMessage(message);
   if (key.copy_text) return copy(key.copy_text.text);
   if (key.web_app) return openLink(key.web_app.url, false);
   const inline = key.switch_inline_query_current_chat ?? key.switch_inline_query;
@@ -183,7 +200,38 @@ function answered({ text, show_alert: isAlert, url }) {
   if (url) openLink(url, false);
 }
 
+function payMessage({ message_id: messageId, invoice }) {
+  const { title, description, total_amount: amountXtr } = invoice;
+  pay({ message_id: messageId }, { title, description, amountXtr, periodS: 0, isPaidBefore: false });
+}
+
+async function payLink(slug) {
+  try {
+    const { title, description, amount_xtr: amountXtr, period_s: periodS, is_paid_before: isPaidBefore } = await api.invoice(slug);
+    pay({ slug }, { title, description, amountXtr, periodS, isPaidBefore });
+  } catch (problem) {
+    toast(problem.message);
+  }
+}
+
+function pay(source, invoice) {
+  paymentSheet(current, bot.first_name, source, invoice, (chargeId) => {
+    keepReceipt(chargeId, invoice.title);
+    history.changeCharge(chargeId);
+  });
+}
+
+/** The parameter of a link that starts this bot, `https://t.me/<bot>?start=...`; null for any other link. */
+function startParameter(url) {
+  const found = /^(?:https?:\/\/)?t(?:elegram)?\.me\/(\w+)(?:\?start=([\w-]*))?$/i.exec(url);
+  return found && found[1].toLowerCase() === bot.username.toLowerCase() ? found[2] ?? "" : null;
+}
+
 function openLink(url, isShown) {
+  const slug = invoiceSlug(url);
+  if (slug) return payLink(slug);
+  const parameter = startParameter(url);
+  if (parameter !== null) return composer.say(`/start ${parameter}`.trim());
   const go = () => { window.open(url, "_blank", "noopener,noreferrer"); };
   if (isShown) go();
   else confirmSheet("Open this link?", url, "Open", go);
@@ -201,17 +249,29 @@ function options(message, event) {
     { icon: "reply", label: "Reply", act: () => composer.reply(message) },
     words && { icon: "copy", label: "Copy text", act: () => copy(words) },
     isOwn && message.text && { icon: "pencil", label: "Edit", act: () => composer.edit(message) },
+    message.invoice && { icon: "forward", label: "Forward", act: () => forwardSheet(message) },
     message.photo && { icon: "picture", label: "Open the photo", act: () => act.view(message.message_id) },
     { icon: "trash", label: "Delete for both", isDanger: true, act: remove },
   ]);
+}
+
+/** Only an invoice is worth forwarding here: somebody else may pay it. */
+function forwardSheet(message) {
+  const others = [...guests.values()].map(({ user }) => user);
+  const to = h("select", {}, others.map((user) => h("option", { value: user.id }, [user.first_name, user.last_name].filter(Boolean).join(" "))));
+  const forward = () => api.forward(Number(to.value), current, message.message_id).then(() => toast("Forwarded"), (problem) => { toast(problem.message); return false; });
+  sheet([h("h2", {}, "Forward the invoice"), h("label", {}, "Into whose chat with the bot", to)], [["Cancel", () => {}], ["Forward", forward, true]]);
 }
 
 function openMenu() {
   const { is_blocked: isBlocked } = guest();
   const turn = () => (isBlocked ? api.unblock(current) : api.block(current)).catch((problem) => toast(problem.message));
   menu($("chat-menu"), [
+    { icon: "wallet", label: `Wallet: ${inWords(walletOf(current).xtr)}`, act: () => walletSheet(guest().user) },
+    { icon: "star", label: "The bot's Stars", act: () => tillSheet({ copy }) },
     { icon: "info", label: "About the bot", act: aboutBot },
     { icon: "bolt", label: "Faults", act: weatherSheet },
+    { icon: THEME_ICONS[document.documentElement.dataset.theme], label: "Colours", act: turnTheme },
     isBlocked
       ? { icon: "undo", label: "Unblock the bot", act: turn }
       : { icon: "block", label: "Block the bot", isDanger: true, act: turn },
@@ -254,6 +314,7 @@ $("chat-menu").append(icon("more"));
 $("to-bottom").prepend(icon("down"));
 document.querySelector(".bot-avatar").append(icon("star", 24));
 $("chat-menu").addEventListener("click", openMenu);
+$("purse").addEventListener("click", () => walletSheet(guest().user));
 $("theme").addEventListener("click", turnTheme);
 $("start").addEventListener("click", () => composer.say("/start"));
 $("unblock").addEventListener("click", () => api.unblock(current).catch((problem) => toast(problem.message)));

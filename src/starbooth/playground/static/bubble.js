@@ -2,15 +2,19 @@
 
 import { mediaUrl } from "./api.js";
 import { clock, fileSize, h, icon, tail } from "./dom.js";
-import { formatted, preview } from "./format.js";
+import { formatted, isService, preview } from "./format.js";
+import { titleOf } from "./receipts.js";
+import { starSign, sum, withSigns } from "./stars.js";
 
 const MAX_PHOTO_PX = 400;
 const MAX_PHOTO_HEIGHT_PX = 460;
 
 /** The row of a message. act: what can be done with it. isRead: the bot has taken it. */
 export function messageRow(message, { isOut, isRead, act }) {
+  if (isService(message)) return serviceRow(message);
   const row = h("div", { class: `row${isOut ? " out" : ""}${message.photo ? " photo-row" : ""}`, id: `message-${message.message_id}` });
   const bubble = h("div", { class: bubbleClass(message) });
+  if (message.forward_origin) bubble.append(h("div", { class: "forwarded" }, "Forwarded from ", h("strong", {}, originOf(message.forward_origin))));
   if (message.reply_to_message) bubble.append(quote(message.reply_to_message, act));
   bubble.append(...content(message, act));
   bubble.append(meta(message, isOut, isRead), tail());
@@ -19,7 +23,26 @@ export function messageRow(message, { isOut, isRead, act }) {
   const rows = message.reply_markup?.inline_keyboard;
   if (rows) row.append(h("div", { class: "row-keys" }, rows.map((keys) => keyRow(message, keys, act))));
   row.classList.toggle("with-keys", Boolean(rows));
+  row.classList.toggle("invoice-row", Boolean(message.invoice));
   return row;
+}
+
+/** A payment or its return, as a line in the middle. */
+function serviceRow(message) {
+  const { successful_payment: paid, refunded_payment: refunded } = message;
+  const title = titleOf(message.chat.id, paid ?? refunded);
+  const forWhat = title ? [" for ", h("b", {}, title)] : [];
+  const words = refunded ? [sum(refunded.total_amount, 15), ...forWhat, " came back"] : ["You paid ", sum(paid.total_amount, 15), ...forWhat, months(paid)];
+  return h("div", { class: "service", id: `message-${message.message_id}`, title: new Date(message.date * 1000).toLocaleString() }, words);
+}
+
+function months({ is_recurring: isRecurring, is_first_recurring: isFirst }) {
+  if (!isRecurring) return "";
+  return isFirst ? ", the first month" : ", one more month";
+}
+
+function originOf({ sender_user: user, sender_user_name: name, chat, sender_chat: group }) {
+  return user ? [user.first_name, user.last_name].filter(Boolean).join(" ") : name ?? (chat ?? group)?.title ?? "somebody";
 }
 
 export function quote(message, act) {
@@ -52,6 +75,7 @@ function content(message, act) {
   const text = words ? [textBlock(words, message.entities ?? message.caption_entities, message, act)] : [];
   if (message.photo) return message.show_caption_above_media ? [...text, photo(message, act)] : [photo(message, act), ...text];
   if (message.document) return [file(message.document), ...text];
+  if (message.invoice) return [invoice(message.invoice, message)];
   if (message.sticker) return [h("span", { role: "img", "aria-label": "Sticker" }, message.sticker.emoji)];
   if (message.voice) return [h("audio", { class: "voice", controls: true, preload: "none", src: mediaUrl(message.voice.file_id) })];
   if (message.location) return [place(message.location)];
@@ -96,10 +120,18 @@ function photo(message, act) {
   return button;
 }
 
-function file({ file_id: fileId, file_name: name, file_size: size }) {
-  return h("a", { class: "file", href: mediaUrl(fileId, name || "file"), download: name || "file" },
-    h("span", { class: "file-icon" }, icon("save", 22)),
-    h("span", {}, h("strong", {}, name || "File"), h("small", {}, fileSize(size ?? 0))));
+function file({ file_id: fileId, file_name: name = "File", file_size: size = 0 }) {
+  const [, ending = ""] = /\.(\w{1,4})$/.exec(name) ?? [];
+  return h("a", { class: "file", href: mediaUrl(fileId, name), download: name, title: `Save ${name}` },
+    h("span", { class: "file-icon", "data-ending": ending.toLowerCase() }, ending ? h("b", {}, ending) : null, icon("save", ending ? 18 : 22)),
+    h("span", { class: "file-words" }, h("strong", {}, name), h("small", {}, `${fileSize(size)} · Save`)));
+}
+
+function invoice({ title, description, total_amount: xtr }, message) {
+  return h("div", { class: "invoice" },
+    h("span", { class: "invoice-face" }, starSign(30)),
+    h("span", { class: "invoice-words", dir: "auto" }, h("strong", {}, title), h("span", {}, description)),
+    h("span", { class: "invoice-sum" }, sum(xtr, 22), h("small", {}, "Invoice"), h("span", { class: "meta-room", "aria-hidden": "true", "data-ticks": !message.from.is_bot }, metaWords(message))));
 }
 
 function place({ latitude, longitude }) {
@@ -112,7 +144,8 @@ function contact({ first_name: name, phone_number: phone }) {
 
 function keyRow(message, keys, act) {
   return h("div", { class: "key-row" }, keys.map((key) => {
-    const element = h("button", { class: "key", type: "button", "data-style": key.style, onclick: () => act.press(message, key, element) }, key.text);
+    const element = h("button", { class: "key", type: "button", "data-style": key.style, onclick: () => act.press(message, key, element) },
+      key.pay ? withSigns(key.text, 19) : key.text);
     const corner = key.url ? "out" : key.copy_text ? "copy" : null;
     if (corner) element.append(h("span", { class: "corner" }, icon(corner, 13)));
     return element;

@@ -79,6 +79,9 @@ function link(url, inner, act, isShown) {
   return element;
 }
 
+/** Telegram's own lines in the middle of a chat, which nobody has written. */
+export const isService = (message) => Boolean(message.successful_payment || message.refunded_payment);
+
 /** One line that stands for a message in lists and quotes. */
 export function preview(message) {
   if (!message) return "";
@@ -86,6 +89,9 @@ export function preview(message) {
   if (message.photo) return words ? `🖼 ${words}` : "Photo";
   if (message.document) return words ? `📄 ${words}` : message.document.file_name || "File";
   if (words) return words;
+  if (message.invoice) return `⭐ ${message.invoice.title}`;
+  if (message.successful_payment) return `⭐ ${message.successful_payment.total_amount} paid`;
+  if (message.refunded_payment) return `⭐ ${message.refunded_payment.total_amount} came back`;
   if (message.sticker) return `${message.sticker.emoji} Sticker`;
   if (message.voice) return "Voice message";
   if (message.location) return "Location";

@@ -2,6 +2,7 @@
 
 import { $, dayName, h, isCalm } from "./dom.js";
 import { messageRow, setTicks } from "./bubble.js";
+import { isService } from "./format.js";
 
 const PAGE = 120;
 const GROUP_S = 300;
@@ -59,6 +60,14 @@ export class History {
     const height = old.offsetHeight;
     old.replaceWith(row);
     animateEdit(row, height, before, message);
+  }
+
+  /** Draw the service messages of one payment anew. */
+  changeCharge(chargeId) {
+    for (const message of this.messages.values()) {
+      const { telegram_payment_charge_id: its } = message.successful_payment ?? message.refunded_payment ?? {};
+      if (its === chargeId) this.change(message);
+    }
   }
 
   remove(messageId) {
@@ -129,7 +138,7 @@ export class History {
     const isNewDay = !before || dayName(before.date) !== dayName(message.date);
     if (isNewDay) this.list.append(h("div", { class: "day" }, dayName(message.date)));
     const row = this.row(message);
-    const belongs = !isNewDay && before.from.id === message.from.id && message.date - before.date < GROUP_S;
+    const belongs = !isNewDay && !isService(before) && !isService(message) && before.from.id === message.from.id && message.date - before.date < GROUP_S;
     if (belongs) delete this.rowOf(before.message_id)?.dataset.last;
     else row.dataset.first = "";
     row.dataset.last = "";
@@ -139,6 +148,7 @@ export class History {
   row(message) {
     const isOut = !message.from.is_bot;
     const row = messageRow(message, { isOut, isRead: message.message_id <= this.readUpTo, act: this.act });
+    if (isService(message)) return row;
     row.querySelector(".bubble").addEventListener("contextmenu", (event) => {
       if (event.target.closest("a")) return;
       event.preventDefault();

@@ -73,7 +73,8 @@ export function sheet(children, actions = [["Close", () => {}, true]]) {
   return element;
 }
 
-function open(element) {
+/** Show a dialog that is gone when it is closed. */
+export function open(element) {
   element.addEventListener("close", () => element.remove());
   element.addEventListener("pointerdown", (event) => { if (event.target === element) element.close(); });
   document.body.append(element);

@@ -2,7 +2,7 @@
 
 import { api } from "./api.js";
 import { $, clock, h, icon } from "./dom.js";
-import { preview } from "./format.js";
+import { isService, preview } from "./format.js";
 import { sheet, toast } from "./overlay.js";
 
 const NAMES = ["Dana", "Emil", "Farida", "Goran", "Hana", "Igor", "Jun", "Karin", "Leo", "Mira", "Nils", "Olga", "Paz"];
@@ -66,7 +66,7 @@ export function avatar(user) {
 
 function person(guest, isCurrent, choose) {
   const { user, last_message: last, unread } = guest;
-  const own = last && !last.from.is_bot ? "You: " : "";
+  const own = last && !last.from.is_bot && !isService(last) ? "You: " : "";
   const words = guest.is_blocked ? "Has blocked the bot" : last ? own + preview(last) : "Has not started the bot";
   return h("button", { class: "person", type: "button", "aria-current": String(isCurrent), "data-guest": user.id, onclick: choose },
     avatar(user),
