@@ -11,23 +11,52 @@ from starbooth.base.database import Tx, sql
 
 @dataclass(frozen=True, kw_only=True)
 class Alert:
-    """News for the operators. `kind` says which, the doors word it from the facts."""
+    """News for the operators. `kind` says which, the doors word it from the facts. `told`: who has it."""
 
     key: str
     kind: str
     facts: Mapping[str, Any]
+    told: frozenset[int]
     created_at: datetime
 
 
-async def log_deed(tx: Tx, *, operator: str, action: str, subject: str, facts: Mapping[str, Any]) -> None:
-    """Write down who of the operators did what. `operator`: `telegram:ID` or `command:NAME`."""
-    await tx.execute(
+@dataclass(frozen=True, kw_only=True)
+class Deed:
+    """What an operator did, as it was written down."""
+
+    operator: str
+    subject: str
+    facts: Mapping[str, Any]
+    at: datetime
+
+
+async def log_deed(tx: Tx, *, operator: str, action: str, subject: str, facts: Mapping[str, Any]) -> int:
+    """Write down who of the operators did what. `operator`: `telegram:ID` or `command:NAME`.
+
+    Returns the number of the entry, by which `read_deed` finds it again.
+    """
+    row = await tx.execute(
         sql(
             "INSERT INTO starbooth.operator_log (operator, action, subject, facts)"
-            " VALUES (:operator, :action, :subject, CAST(:facts AS jsonb))"
+            " VALUES (:operator, :action, :subject, CAST(:facts AS jsonb)) RETURNING number"
         ),
         {"operator": operator, "action": action, "subject": subject, "facts": json.dumps(dict(facts))},
     )
+    return int(row.scalar_one())
+
+
+async def read_deed(tx: Tx, *, number: int, action: str) -> Deed | None:
+    """The entry of this number; None where there is none of this action."""
+    row = (
+        await tx.execute(
+            sql(
+                "SELECT operator, subject, facts, at FROM starbooth.operator_log"
+                " WHERE number = :number AND action = :action"
+            ),
+            {"number": number, "action": action},
+        )
+    ).first()
+    return None if row is None else Deed(**row._mapping)
 
 
 async def raise_alert(tx: Tx, *, key: str, kind: str, facts: Mapping[str, Any]) -> None:
@@ -41,20 +70,40 @@ async def raise_alert(tx: Tx, *, key: str, kind: str, facts: Mapping[str, Any]) 
     )
 
 
-async def unsent_alerts(tx: Tx, *, limit: int) -> list[Alert]:
-    """News that is still owed, oldest first."""
+async def claim_alerts(tx: Tx, *, limit: int) -> list[Alert]:
+    """News that is still owed, oldest first, to oneself for a minute: who dies leaves it to others."""
     rows = await tx.execute(
-        sql(
-            "SELECT key, kind, facts, created_at FROM starbooth.alerts WHERE sent_at IS NULL"
-            " ORDER BY created_at LIMIT :limit FOR UPDATE SKIP LOCKED"
-        ),
+        sql("""
+            UPDATE starbooth.alerts SET due_at = now() + interval '60 s'
+            WHERE key IN (
+                SELECT key FROM starbooth.alerts WHERE sent_at IS NULL AND due_at <= now()
+                ORDER BY created_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+            RETURNING key, kind, facts, told, created_at
+        """),
         {"limit": limit},
     )
-    return [Alert(**row._mapping) for row in rows]
+    alerts = [Alert(**{**row._mapping, "told": frozenset(row.told)}) for row in rows]
+    return sorted(alerts, key=lambda alert: alert.created_at)
+
+
+async def note_operator_told(tx: Tx, *, key: str, telegram_id: int) -> None:
+    """This operator has the news, or cannot be reached. Repeat: harmless."""
+    await tx.execute(
+        sql(
+            "UPDATE starbooth.alerts SET told = array_append(told, CAST(:id AS bigint))"
+            " WHERE key = :key AND NOT CAST(:id AS bigint) = ANY (told)"
+        ),
+        {"key": key, "id": telegram_id},
+    )
 
 
 async def note_alert_sent(tx: Tx, *, key: str) -> None:
-    """The operators have been told. Repeat: harmless."""
+    """All operators have been told. Repeat: harmless."""
     await tx.execute(
         sql("UPDATE starbooth.alerts SET sent_at = now() WHERE key = :key AND sent_at IS NULL"), {"key": key}
     )
+
+
+async def count_unsent_alerts(tx: Tx) -> int:
+    """How many news nobody or not everybody has been told yet."""
+    return int(await tx.scalar(sql("SELECT count(*) FROM starbooth.alerts WHERE sent_at IS NULL")) or 0)

@@ -251,7 +251,8 @@ CREATE TABLE starbooth.payments (
 CREATE INDEX payments_of_user_idx ON starbooth.payments (user_id, paid_at DESC);
 CREATE INDEX payments_newest_idx ON starbooth.payments (paid_at DESC);
 
--- A refund that we ask Telegram for. Its ledger row has the same id while it is the one that was begun.
+-- A payment that goes back: we ask Telegram for it, or (`operator` telegram) it was done without us. Its ledger
+-- row has the same id. `tell_at`: when its guest is to be told, null where nothing is owed to them.
 CREATE TABLE starbooth.refunds (
     id text PRIMARY KEY REFERENCES public."StarTransaction" ("id") ON DELETE RESTRICT ON UPDATE CASCADE,
     charge_id text NOT NULL REFERENCES starbooth.payments (charge_id) ON DELETE RESTRICT ON UPDATE CASCADE,
@@ -264,8 +265,10 @@ CREATE TABLE starbooth.refunds (
     detail text,
     created_at timestamptz NOT NULL DEFAULT now(),
     ended_at timestamptz,
+    tell_at timestamptz,
     CHECK ((state = 'asked') = (ended_at IS NULL))
 );
+CREATE INDEX refunds_untold_idx ON starbooth.refunds (tell_at) WHERE tell_at IS NOT NULL;
 CREATE UNIQUE INDEX refunds_of_charge_idx ON starbooth.refunds (charge_id) WHERE state <> 'refused';
 CREATE INDEX refunds_due_idx ON starbooth.refunds (due_at) WHERE state = 'asked';
 
@@ -284,7 +287,8 @@ CREATE TABLE starbooth.subscriptions (
 );
 CREATE INDEX subscriptions_of_user_idx ON starbooth.subscriptions (user_id, paid_until DESC);
 
--- What Telegram says the bot's Stars did, row by row as it came.
+-- What Telegram says the bot's Stars did, row by row as it came. `is_listed`: it stands in the list of now, which
+-- is another one after a change of the bot.
 CREATE TABLE starbooth.telegram_transactions (
     id text NOT NULL,
     direction text NOT NULL CHECK (direction IN ('in', 'out')),
@@ -296,6 +300,7 @@ CREATE TABLE starbooth.telegram_transactions (
     telegram_id bigint,
     payload text,
     body jsonb NOT NULL,
+    is_listed boolean NOT NULL DEFAULT true,
     seen_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (id, direction)
 );
@@ -311,11 +316,14 @@ CREATE TABLE starbooth.reconciliations (
     is_clean boolean NOT NULL
 );
 
--- What an operator should know, owed to them until it is sent. `key`: the same news once.
+-- What an operator should know, owed to them until it is sent. `key`: the same news once. `told`: Telegram ids of
+-- those who have it; who sends has the row to itself until `due_at`.
 CREATE TABLE starbooth.alerts (
     key text PRIMARY KEY,
     kind text NOT NULL,
     facts jsonb NOT NULL,
+    told bigint[] NOT NULL DEFAULT '{}',
+    due_at timestamptz NOT NULL DEFAULT now(),
     created_at timestamptz NOT NULL DEFAULT now(),
     sent_at timestamptz
 );

@@ -37,7 +37,9 @@ from aiogram.utils.token import TokenValidationError
 
 from starbooth.base.errors import SettingError
 from starbooth.outside.telegram.errors import (
+    AlreadyRefunded,
     Blocked,
+    ChargeUnknown,
     MessageGone,
     NotModified,
     TelegramRefused,
@@ -171,6 +173,8 @@ _BY_TEXT: tuple[tuple[str, type[Exception]], ...] = (
     ("query_id_invalid", TooLate),
     ("chat not found", Blocked),
     ("user is deactivated", Blocked),
+    ("charge_already_refunded", AlreadyRefunded),
+    ("charge_not_found", ChargeUnknown),
 )
 
 

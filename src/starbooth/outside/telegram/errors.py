@@ -33,3 +33,11 @@ class TelegramRefused(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class AlreadyRefunded(TelegramRefused):
+    """This payment has gone back before; or has gone back just now, as Telegram once said by mistake."""
+
+
+class ChargeUnknown(TelegramRefused):
+    """Telegram knows no such payment of this person to this bot."""
