@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import signal
 import socket
+import sqlite3
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -13,10 +14,12 @@ import httpx
 import pytest
 from aiogram import Bot
 from aiogram.client.telegram import TelegramAPIServer
+from aiogram.exceptions import TelegramBadRequest
 from aiogram.types import BotCommand, BufferedInputFile
 
 from tests.playground.conftest import TOKEN, QuickSession, keyboard, make_world, picture
-from tests.playground.guest import Guest
+from tests.playground.guest import Guest, Stars
+from tests.playground.shop import make_subscription_link, send_invoice
 
 
 @contextlib.asynccontextmanager
@@ -65,6 +68,75 @@ class TestRestart:
             assert (await zoe.say("next")).message_id == sent.message_id + 1
             assert [each.command for each in await bot.get_my_commands()] == ["start"]
 
+    async def test_money_outlives_a_kill(self, tmp_path: Path) -> None:
+        async with program("--folder", str(tmp_path)) as (url, process), bot_at(url) as bot:
+            async with Guest(url, "Zoe") as zoe, Stars(url) as stars:
+                await zoe.say("/start")
+                invoice = await send_invoice(bot, zoe, payload="ord_1")
+                link = await make_subscription_link(bot)
+                await stars.set_fault("unasked_payment", count=None)
+                once, month = await zoe.pay(invoice), await zoe.pay(link)
+                await bot.refund_star_payment(zoe.user_id, once.charge_id)
+                await stars.set_fault("payment_late", seconds=300)
+                late = await zoe.pay(invoice)
+                before = await zoe.wallet(), await stars.transactions(), await stars.balance_xtr()
+            process.kill()
+            await process.wait()
+        again = program("--folder", str(tmp_path))
+        async with (
+            again as (url, _),
+            bot_at(url) as bot,
+            Guest(url, user_id=zoe.user_id) as zoe,
+            Stars(url) as stars,
+        ):
+            after = await zoe.wallet(), await stars.transactions(), await stars.balance_xtr()
+            assert after == before
+            assert (after[0].xtr, after[2]) == (900, 100)
+            told = [each.message for each in await bot.get_updates() if each.message]
+            payments = [each.successful_payment for each in told if each.successful_payment]
+            charge_ids = [each.telegram_payment_charge_id for each in payments]
+            assert charge_ids == [once.charge_id, month.charge_id, late.charge_id]
+            with pytest.raises(TelegramBadRequest, match="CHARGE_ALREADY_REFUNDED"):
+                await bot.refund_star_payment(zoe.user_id, once.charge_id)
+            assert await bot.refund_star_payment(zoe.user_id, late.charge_id)
+            await stars.set_fault("unasked_payment", count=None)
+            assert (await zoe.pay(invoice)).status == (await zoe.pay(link)).status == "paid"
+            assert (await zoe.next_month(month.charge_id)).status == "paid"
+            assert len(await stars.transactions()) == len(before[1]) + 4
+
+    async def test_a_checkout_does_not_outlive_a_kill(self, tmp_path: Path) -> None:
+        async with program("--folder", str(tmp_path)) as (url, process), bot_at(url) as bot:
+            async with Guest(url, "Zoe") as zoe:
+                await zoe.say("/start")
+                await zoe.pay(await send_invoice(bot, zoe), wait=False)
+            process.kill()
+            await process.wait()
+        again = program("--folder", str(tmp_path))
+        async with again as (url, _), bot_at(url) as bot, Guest(url, user_id=zoe.user_id) as zoe:
+            (query,) = [
+                each.pre_checkout_query for each in await bot.get_updates() if each.pre_checkout_query
+            ]
+            with pytest.raises(TelegramBadRequest, match="query is too old"):
+                await bot.answer_pre_checkout_query(query.id, ok=True)
+            assert (await zoe.wallet()).xtr == 1000
+
+    async def test_a_reset_forgets_the_money_for_good(self, tmp_path: Path) -> None:
+        async with program("--folder", str(tmp_path)) as (url, process), bot_at(url) as bot:
+            async with Guest(url, "Zoe") as zoe, Stars(url) as stars:
+                await zoe.say("/start")
+                await stars.set_fault("unasked_payment", count=None)
+                await stars.set_fault("payment_late", count=None, seconds=300)
+                await zoe.pay(await send_invoice(bot, zoe))
+                await zoe.pay(await make_subscription_link(bot))
+            async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
+                await http.post("/control/reset")
+            process.kill()
+            await process.wait()
+        with sqlite3.connect(tmp_path / "playground.sqlite") as database:
+            kinds = {kind for (kind,) in database.execute("SELECT DISTINCT kind FROM record")}
+        database.close()
+        assert kinds == {"chat", "counters"}
+
     def test_without_a_folder_nothing_stays_behind(self) -> None:
         world = make_world()
         folder = Path(world._scratch.name) if world._scratch else None
@@ -77,20 +149,29 @@ class TestRestart:
 class TestEnd:
     async def test_sigterm_ends_it_soon_with_people_waiting(self) -> None:
         async with program() as (url, process), bot_at(url) as bot:
+            await bot.get_updates(allowed_updates=["poll"])
             poll = asyncio.create_task(bot.get_updates(timeout=30))
             async with Guest(url) as guest:
-                waiting = asyncio.create_task(guest.wait_for(lambda message: True, timeout_s=30))
+                await guest.say("/start")
+                paying = asyncio.create_task(guest.pay(await send_invoice(bot, guest)))
+                waiting = asyncio.create_task(guest.wait_for(lambda message: False, timeout_s=30))
                 await asyncio.sleep(0.3)
                 started = time.monotonic()
                 process.send_signal(signal.SIGTERM)
                 await asyncio.wait_for(process.wait(), 10)
                 assert time.monotonic() - started < 3
                 assert await poll == []
+                assert (await paying).reason == "The playground has ended."
                 with pytest.raises(httpx.TransportError):
                     await waiting
 
 
 class TestSettings:
+    async def test_how_long_the_bot_may_think_about_a_checkout(self) -> None:
+        async with program("--checkout-s", "0.1") as (url, _), bot_at(url) as bot, Guest(url) as guest:
+            await guest.say("/start")
+            assert (await guest.pay(await send_invoice(bot, guest))).status == "failed"
+
     async def test_a_port_that_is_taken_is_named(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as other:
             port = str(other.getsockname()[1])
