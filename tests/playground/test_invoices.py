@@ -9,8 +9,10 @@ from aiogram import Bot
 from aiogram.exceptions import TelegramBadRequest, TelegramForbiddenError
 from aiogram.types import InlineKeyboardButton, InlineKeyboardMarkup
 
+from starbooth.playground.bot_api import BotApi
 from starbooth.playground.errors import ApiError
 from starbooth.playground.markup import parse_invoice_markup
+from starbooth.playground.params import Params
 from starbooth.playground.till import MAX_INVOICES, Invoice
 from tests.playground.conftest import TOKEN, Served, keyboard, make_world
 from tests.playground.guest import Guest
@@ -266,6 +268,25 @@ class TestForward:
         await ada.delete(invoice)
         with pytest.raises(httpx.HTTPStatusError, match="404"):
             await ada.forward(invoice, ada)
+
+
+class TestSendingLimits:
+    async def test_invoices_count_and_what_puts_nothing_into_a_chat_does_not(self) -> None:
+        world = make_world(has_limits=True)
+        chat = next(iter(world.chats.values()))
+        chat.has_started = True
+        fields = {"chat_id": str(chat.chat_id), **GOOD}
+        api = BotApi(world)
+        for _ in range(5):
+            await api.call("sendinvoice", Params(fields))
+        with pytest.raises(ApiError, match="Too Many Requests"):
+            await api.call("sendinvoice", Params(fields))
+        for method in ("refundstarpayment", "edituserstarsubscription"):
+            names = {"user_id": str(chat.chat_id), "telegram_payment_charge_id": "stx_unknown"}
+            with pytest.raises(ApiError, match="CHARGE_NOT_FOUND"):
+                await api.call(method, Params(names))
+        assert (await api.call("createinvoicelink", Params(GOOD))).startswith("https://t.me/$")
+        world.close()
 
 
 class TestBounds:

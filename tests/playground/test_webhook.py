@@ -12,6 +12,7 @@ from aiohttp import web
 
 from tests.playground.conftest import Served, eventually
 from tests.playground.guest import Guest, Json
+from tests.playground.shop import send_invoice
 
 
 @dataclass
@@ -142,3 +143,17 @@ class TestRefusals:
     async def test_a_wrong_secret_is_refused(self, bot: Bot) -> None:
         with pytest.raises(TelegramBadRequest, match="secret token contains unallowed characters"):
             await bot.set_webhook("https://example.org/hook", secret_token="no spaces")
+
+
+class TestPayment:
+    async def test_the_checkout_and_its_payment_are_pushed(self, bot: Bot, ada: Guest, hook: Hook) -> None:
+        invoice = await send_invoice(bot, ada)
+        await bot.set_webhook(hook.url)
+        paying = asyncio.create_task(ada.pay(invoice))
+        await eventually(lambda: len(hook.came) == 1)
+        query_id = hook.came[0]["pre_checkout_query"]["id"]
+        assert await bot.answer_pre_checkout_query(query_id, ok=True)
+        paid = await paying
+        await eventually(lambda: len(hook.came) == 2)
+        told = hook.came[1]["message"]["successful_payment"]
+        assert told["telegram_payment_charge_id"] == paid.charge_id
