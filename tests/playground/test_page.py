@@ -8,7 +8,7 @@ import pytest
 from aiogram import Bot
 from aiogram.types import BotCommand, BufferedInputFile, InputMediaPhoto
 
-from tests.playground.browser import CHROMIUM, chat_page
+from tests.playground.browser import CHROMIUM, chat_page, check_layout
 from tests.playground.conftest import Served, eventually, keyboard, picture
 from tests.playground.guest import Guest
 
@@ -18,10 +18,23 @@ if TYPE_CHECKING:
 pytest.importorskip("playwright.async_api", reason="playwright is not installed")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine to open the page in")
 
+PULL = """(by) => {
+  const target = document.querySelector("dialog h2");
+  const send = (kind, y) => {
+    const touch = new Touch({ identifier: 1, target, clientX: 100, clientY: y });
+    const touches = kind === "touchend" ? [] : [touch];
+    target.dispatchEvent(new TouchEvent(kind, { touches, changedTouches: [touch], bubbles: true }));
+  };
+  send("touchstart", 300);
+  send("touchmove", 300 + by);
+  send("touchend", 300 + by);
+}"""
+
 
 @pytest.fixture
-async def page(playground: Served, ada: Guest) -> AsyncIterator["Page"]:
-    async with chat_page(playground, ada) as page:
+async def page(request: pytest.FixtureRequest, playground: Served, ada: Guest) -> AsyncIterator["Page"]:
+    """Her chat on a phone, unless a test asks for other looks."""
+    async with chat_page(playground, ada, getattr(request, "param", "phone, light")) as page:
         yield page
 
 
@@ -145,3 +158,44 @@ class TestColours:
         await page.reload()
         await page.get_by_text("/start", exact=True).wait_for()
         assert not await is_dark()
+
+
+class TestFiles:
+    @pytest.mark.parametrize("page", ["phone, light", "small phone, dark"], indirect=True)
+    async def test_a_table_from_the_bot_is_looked_into_and_saved_under_its_name(
+        self, page: "Page", bot: Bot, ada: Guest
+    ) -> None:
+        name = "starbooth-all-movements-of-zoe-2026-11-24.csv"
+        rows = [
+            b"when,what,stars",
+            b'2026-11-24,"Bought, ""100 stars""",100',
+            b'2026-11-25,"A fox\nat night",-6',
+        ]
+        content = b"\r\n".join([*rows, b""])
+        await bot.send_document(ada.user_id, BufferedInputFile(content, name), caption="All your movements.")
+        link = page.get_by_role("link", name=name)
+        await link.wait_for()
+        await check_layout(page)
+        await page.get_by_role("button", name=f"Look into {name}").click()
+        await page.get_by_text("2 rows.").wait_for()
+        cells = await page.get_by_role("cell").all_inner_texts()
+        assert cells == ["2026-11-24", 'Bought, "100 stars"', "100", "2026-11-25", "A fox at night", "-6"]
+        await page.get_by_role("button", name="Close").click()
+        async with page.expect_download() as download:
+            await link.click()
+        saved = await download.value
+        assert saved.suggested_filename == name
+        assert (await asyncio.to_thread((await saved.path()).read_bytes)) == content
+
+
+class TestSheets:
+    async def test_a_sheet_is_pulled_down_with_a_finger(self, page: "Page") -> None:
+        async def pull(by_px: int) -> None:
+            await page.evaluate(PULL, by_px)
+
+        await page.get_by_role("button", name="About").click()
+        await page.get_by_text("About this playground").wait_for()
+        await pull(60)
+        assert await page.get_by_role("dialog").count() == 1
+        await pull(160)
+        await page.get_by_role("dialog").wait_for(state="detached")

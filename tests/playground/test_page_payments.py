@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import pytest
 from aiogram import Bot
 from aiogram.types import (
-    BufferedInputFile,
     InlineKeyboardButton,
     InlineKeyboardMarkup,
     LabeledPrice,
@@ -364,21 +363,3 @@ class TestFaults:
         await page.get_by_role("heading", name="Paid").wait_for()
         assert len(playground.world.updates) == 0
         assert playground.world.till.ledger.balance_xtr == 50
-
-
-class TestFiles:
-    @pytest.mark.parametrize("page", ["small phone, dark"], indirect=True)
-    async def test_a_table_from_the_bot_is_saved_under_its_name(
-        self, page: "Page", bot: Bot, ada: Guest
-    ) -> None:
-        name = "starbooth-all-movements-of-zoe-2026-11-24.csv"
-        content = b"when,what,stars\n2026-11-24,Bought,100\n"
-        await bot.send_document(ada.user_id, BufferedInputFile(content, name), caption="All your movements.")
-        link = page.get_by_role("link", name=name)
-        await link.wait_for()
-        await check_layout(page)
-        async with page.expect_download() as download:
-            await link.click()
-        saved = await download.value
-        assert saved.suggested_filename == name
-        assert (await asyncio.to_thread((await saved.path()).read_bytes)) == content

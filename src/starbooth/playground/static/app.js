@@ -9,6 +9,7 @@ import { paymentSheet } from "./payment.js";
 import { People } from "./people.js";
 import { keepReceipt } from "./receipts.js";
 import { count, inWords, invoiceSlug, starSign } from "./stars.js";
+import { tableSheet } from "./table.js";
 import { tillSheet } from "./till.js";
 import { loadWallet, setWallet, walletOf, walletSheet } from "./wallet.js";
 import { weatherSheet } from "./weather.js";
@@ -28,7 +29,7 @@ let actionTimer = 0;
 const guest = () => guests.get(current);
 const composer = new Composer(() => current);
 const people = new People(choose);
-const act = { command: (text) => composer.say(text), link: openLink, copy, goTo: (id) => history.goTo(id), press, options, reply: (message) => composer.reply(message), view: (id) => viewer(history.photos(), id) };
+const act = { command: (text) => composer.say(text), link: openLink, copy, goTo: (id) => history.goTo(id), press, options, reply: (message) => composer.reply(message), view: (id) => viewer(history.photos(), id), table: tableSheet };
 const history = new History(act);
 
 // the state

@@ -4,7 +4,8 @@ import { mediaUrl } from "./api.js";
 import { clock, fileSize, h, icon, tail } from "./dom.js";
 import { formatted, isService, preview } from "./format.js";
 import { titleOf } from "./receipts.js";
-import { starSign, sum, withSigns } from "./stars.js";
+import { starSign, sum, withSigns, withStars } from "./stars.js";
+import { isTable } from "./table.js";
 
 const MAX_PHOTO_PX = 400;
 const MAX_PHOTO_HEIGHT_PX = 460;
@@ -74,7 +75,7 @@ function content(message, act) {
   const words = message.text ?? message.caption;
   const text = words ? [textBlock(words, message.entities ?? message.caption_entities, message, act)] : [];
   if (message.photo) return message.show_caption_above_media ? [...text, photo(message, act)] : [photo(message, act), ...text];
-  if (message.document) return [file(message.document), ...text];
+  if (message.document) return [...file(message.document, act), ...text];
   if (message.invoice) return [invoice(message.invoice, message)];
   if (message.sticker) return [h("span", { role: "img", "aria-label": "Sticker" }, message.sticker.emoji)];
   if (message.voice) return [h("audio", { class: "voice", controls: true, preload: "none", src: mediaUrl(message.voice.file_id) })];
@@ -120,11 +121,14 @@ function photo(message, act) {
   return button;
 }
 
-function file({ file_id: fileId, file_name: name = "File", file_size: size = 0 }) {
+function file(document, act) {
+  const { file_id: fileId, file_name: name = "File", file_size: size = 0 } = document;
   const [, ending = ""] = /\.(\w{1,4})$/.exec(name) ?? [];
-  return h("a", { class: "file", href: mediaUrl(fileId, name), download: name, title: `Save ${name}` },
+  const link = h("a", { class: "file", href: mediaUrl(fileId, name), download: name, title: `Save ${name}` },
     h("span", { class: "file-icon", "data-ending": ending.toLowerCase() }, ending ? h("b", {}, ending) : null, icon("save", ending ? 18 : 22)),
     h("span", { class: "file-words" }, h("strong", {}, name), h("small", {}, `${fileSize(size)} · Save`)));
+  if (!isTable(document)) return [link];
+  return [link, h("button", { class: "look", type: "button", "aria-label": `Look into ${name}`, onclick: () => act.table(document) }, "Look inside")];
 }
 
 function invoice({ title, description, total_amount: xtr }, message) {
@@ -145,7 +149,7 @@ function contact({ first_name: name, phone_number: phone }) {
 function keyRow(message, keys, act) {
   return h("div", { class: "key-row" }, keys.map((key) => {
     const element = h("button", { class: "key", type: "button", "data-style": key.style, onclick: () => act.press(message, key, element) },
-      key.pay ? withSigns(key.text, 19) : key.text);
+      key.pay ? withSigns(key.text, 19) : withStars(key.text, 19));
     const corner = key.url ? "out" : key.copy_text ? "copy" : null;
     if (corner) element.append(h("span", { class: "corner" }, icon(corner, 13)));
     return element;

@@ -78,7 +78,34 @@ export function open(element) {
   element.addEventListener("close", () => element.remove());
   element.addEventListener("pointerdown", (event) => { if (event.target === element) element.close(); });
   document.body.append(element);
+  if (element.classList.contains("sheet")) dragDown(element);
   element.showModal();
+}
+
+/** On a phone a sheet follows the finger down and closes when it is let go far enough. */
+function dragDown(element) {
+  let from = null;
+  let by = 0;
+  element.addEventListener("touchstart", ({ target, touches: [touch] }) => {
+    const isScrolled = [...parents(target, element)].some((each) => each.scrollTop > 0);
+    from = matchMedia("(max-width: 760px)").matches && !isScrolled ? touch.clientY : null;
+    by = 0;
+  }, { passive: true });
+  element.addEventListener("touchmove", ({ touches: [touch] }) => {
+    if (from === null) return;
+    by = Math.max(0, touch.clientY - from);
+    element.style.translate = `0 ${by}px`;
+  }, { passive: true });
+  element.addEventListener("touchend", () => {
+    if (by > 110) element.close();
+    else if (by) element.animate({ translate: [`0 ${by}px`, "0 0"] }, { duration: 180, easing: "ease-out" });
+    element.style.translate = "";
+    from = null;
+  });
+}
+
+function* parents(element, last) {
+  for (let each = element; each && each !== last.parentElement; each = each.parentElement) yield each;
 }
 
 export function alertSheet(title, text) {

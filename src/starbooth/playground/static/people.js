@@ -4,6 +4,7 @@ import { api } from "./api.js";
 import { $, clock, h, icon } from "./dom.js";
 import { isService, preview } from "./format.js";
 import { sheet, toast } from "./overlay.js";
+import { withStars } from "./stars.js";
 
 const NAMES = ["Dana", "Emil", "Farida", "Goran", "Hana", "Igor", "Jun", "Karin", "Leo", "Mira", "Nils", "Olga", "Paz"];
 const LANGUAGES = [["en", "English"], ["es", "Spanish"], ["ru", "Russian"], ["fr", "French"], ["de", "German"]];
@@ -76,6 +77,6 @@ function person(guest, isCurrent, choose) {
         user.language_code ? h("span", { class: "language", title: "Language" }, user.language_code) : null,
         last ? h("small", { class: "push" }, clock(last.date)) : null),
       h("span", { class: "person-line" },
-        h("span", { class: "person-preview" }, words),
+        h("span", { class: "person-preview" }, withStars(words, 15)),
         unread ? h("span", { class: "badge", "aria-label": `${unread} unread` }, unread > 99 ? "99+" : unread) : null)));
 }

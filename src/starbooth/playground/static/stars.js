@@ -18,9 +18,12 @@ export const inWords = (xtr) => `${count(xtr)} ${Math.abs(xtr) === 1 ? "Star" : 
 export const sum = (xtr, size) => h("span", { class: "sum" }, starSign(size), count(xtr));
 
 /** A text with every ⭐ and XTR as the star, as Telegram draws Pay buttons. */
-export function withSigns(text, size) {
-  return text.split(/(⭐\uFE0F?|XTR)/u).map((piece, index) => (index % 2 ? starSign(size) : piece));
-}
+export const withSigns = (text, size) => drawn(text, /(⭐\uFE0F?|XTR)/u, size);
+
+/** A text with every ⭐ as the star. */
+export const withStars = (text, size) => drawn(text, /(⭐\uFE0F?)/u, size);
+
+const drawn = (text, signs, size) => text.split(signs).map((piece, index) => (index % 2 ? starSign(size) : piece));
 
 /** "per month", or the shorter periods of Telegram's test servers; empty for what is paid once. */
 export function perPeriod(periodS) {

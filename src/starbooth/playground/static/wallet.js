@@ -78,9 +78,13 @@ function outcome(step, { status, reason }) {
   return reason || "A month has passed: the subscription has ended.";
 }
 
-/** Redraw a list without taking the focus away from the button in it that was pressed. */
+/** Redraw a list; the focus stays on the button that was pressed, or goes to what is left of its row. */
 export function keepFocus(list, draw) {
   const key = list.contains(document.activeElement) ? document.activeElement.dataset.key : null;
   draw();
-  if (key) [...list.querySelectorAll("[data-key]")].find((element) => element.dataset.key === key)?.focus({ preventScroll: true });
+  if (!key) return;
+  const elements = [...list.querySelectorAll("[data-key]")];
+  const [row] = key.split(" ");
+  const next = elements.find((element) => element.dataset.key === key) ?? elements.find((element) => element.dataset.key.startsWith(`${row} `)) ?? elements[0];
+  next?.focus({ preventScroll: true });
 }
