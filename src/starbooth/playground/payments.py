@@ -20,17 +20,10 @@ NO_ANSWER = "The bot did not answer in time."
 _FAULT_NAMES = ("pre_checkout_query", "answerprecheckoutquery", "successful_payment", "message")
 
 
-async def pay(world: World, chat: Chat, invoice: Invoice) -> Outcome:
-    """A guest confirms the payment of an invoice; waits for the bot's answer, at most `world.checkout_s`.
-
-    Repeating it pays again. Raises: GuestError 409 while the guest blocks the bot.
-    """
-    checkout = open_checkout(world, chat, invoice)
-    return checkout if isinstance(checkout, Outcome) else await wait_for_answer(world, checkout)
-
-
 def open_checkout(world: World, chat: Chat, invoice: Invoice) -> Checkout | Outcome:
-    """Ask the bot whether the guest may pay; an Outcome where it needs no asking. Raises: as `pay`."""
+    """A guest confirms a payment: ask the bot, or give the Outcome where that needs no asking. Repeating it
+    pays again. Raises: GuestError 409 while the guest blocks the bot.
+    """
     if chat.is_blocked:
         raise GuestError(409, "the bot is blocked")
     world.till.ledger.check_has_room()
