@@ -6,10 +6,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Button:
-    """An inline button. `action` is what comes back when it is pressed: at most 64 bytes."""
+    """An inline button. `action` is what comes back when it is pressed: at most 64 bytes.
+
+    url: the button opens this instead, and nothing comes back.
+    """
 
     label: str
-    action: str
+    action: str = ""
+    url: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from starbooth.outside.telegram import lean  # noqa: F401  # before aiogram, or 
 from aiogram import Bot
 from aiogram.types import InlineKeyboardButton, InlineKeyboardMarkup
 
-from starbooth.domain.delivery.screen import Screen
+from starbooth.domain.delivery.screen import Button, Screen
 from starbooth.outside.telegram.client import edit_picture, edit_text, send_text, telegram_errors
 from starbooth.outside.telegram.errors import TooLate
 
@@ -59,8 +59,10 @@ def keyboard(screen: Screen) -> InlineKeyboardMarkup | None:
     """The screen's buttons as Telegram takes them; None where there are none."""
     if not screen.rows:
         return None
-    rows = [
-        [InlineKeyboardButton(text=button.label, callback_data=button.action) for button in row]
-        for row in screen.rows
-    ]
-    return InlineKeyboardMarkup(inline_keyboard=rows)
+    return InlineKeyboardMarkup(inline_keyboard=[[_button(each) for each in row] for row in screen.rows])
+
+
+def _button(button: Button) -> InlineKeyboardButton:
+    if button.url is not None:
+        return InlineKeyboardButton(text=button.label, url=button.url)
+    return InlineKeyboardButton(text=button.label, callback_data=button.action)
