@@ -26,11 +26,13 @@ LOOKS: dict[str, dict[str, Any]] = {
 }
 SPILLED = """() => [...document.querySelectorAll(".sheet *, .chat-head *, .messages *")].filter((element) => {
   const { left, right, width } = element.getBoundingClientRect();
-  const frame = element.closest(".sheet, .bubble, .key, .service, .chat").getBoundingClientRect();
+  const around = element.closest(".share") ? ".chat" : ".sheet, .bubble, .key, .service, .chat";
+  const frame = element.closest(around).getBoundingClientRect();
   return width && !element.closest(".tail") && (right > frame.right + 1 || left < frame.left - 1);
 }).map((element) => element.outerHTML.slice(0, 120))"""
-NAMELESS = """() => [...document.querySelectorAll("dialog button, .chat-head button")].filter((button) =>
-  !button.ariaLabel && !button.innerText.trim()).map((button) => button.outerHTML.slice(0, 120))"""
+NAMELESS = """() => [...document.querySelectorAll(":is(dialog, .chat-head, .messages) button")].filter(
+  (button) => !button.ariaLabel && !button.innerText.trim()
+).map((button) => button.outerHTML.slice(0, 120))"""
 
 
 @contextlib.asynccontextmanager

@@ -29,7 +29,7 @@ let actionTimer = 0;
 const guest = () => guests.get(current);
 const composer = new Composer(() => current);
 const people = new People(choose);
-const act = { command: (text) => composer.say(text), link: openLink, copy, goTo: (id) => history.goTo(id), press, options, reply: (message) => composer.reply(message), view: (id) => viewer(history.photos(), id), table: tableSheet };
+const act = { command: (text) => composer.say(text), link: openLink, copy, goTo: (id) => history.goTo(id), press, options, reply: (message) => composer.reply(message), view: (id) => viewer(history.photos(), id), table: tableSheet, forward: forwardSheet };
 const history = new History(act);
 
 // the state
@@ -69,12 +69,17 @@ function draw() {
   people.draw(guests, current);
   const { user, keyboard, has_started: hasStarted, is_blocked: isBlocked } = guest();
   composer.show({ id: current, commands: profile.commands, keyboard, hasStarted, isBlocked });
-  const { xtr } = walletOf(current);
-  $("purse").replaceChildren(starSign(18), count(xtr));
-  $("purse").ariaLabel = $("purse").title = `Wallet of ${user.first_name}: ${inWords(xtr)}`;
+  drawPurse(user.first_name, walletOf(current).xtr);
   $("text").placeholder = `Message as ${user.first_name}`;
   const unread = [...guests.values()].reduce((sum, each) => sum + each.unread, 0);
   document.title = `${unread ? `(${unread}) ` : ""}${bot.first_name} · Playground`;
+}
+
+function drawPurse(name, xtr) {
+  const words = `Wallet of ${name}: ${inWords(xtr)}`;
+  if ($("purse").ariaLabel === words) return;
+  $("purse").ariaLabel = $("purse").title = words;
+  $("purse").replaceChildren(starSign(18), count(xtr));
 }
 
 function greeting() {
@@ -250,7 +255,7 @@ function options(message, event) {
     { icon: "reply", label: "Reply", act: () => composer.reply(message) },
     words && { icon: "copy", label: "Copy text", act: () => copy(words) },
     isOwn && message.text && { icon: "pencil", label: "Edit", act: () => composer.edit(message) },
-    message.invoice && { icon: "forward", label: "Forward", act: () => forwardSheet(message) },
+    message.invoice && { icon: "forward", label: "Forward", act: () => act.forward(message) },
     message.photo && { icon: "picture", label: "Open the photo", act: () => act.view(message.message_id) },
     { icon: "trash", label: "Delete for both", isDanger: true, act: remove },
   ]);

@@ -19,6 +19,7 @@ export function messageRow(message, { isOut, isRead, act }) {
   if (message.reply_to_message) bubble.append(quote(message.reply_to_message, act));
   bubble.append(...content(message, act));
   bubble.append(meta(message, isOut, isRead), tail());
+  if (message.invoice) bubble.append(h("button", { class: "share", type: "button", "aria-label": "Forward this invoice", title: "Forward", onclick: () => act.forward(message) }, icon("forward", 19)));
   if (message.photo) row.style.setProperty("--photo-width", `${photoBox(message.photo.at(-1)).width}px`);
   row.append(bubble);
   const rows = message.reply_markup?.inline_keyboard;
