@@ -250,6 +250,7 @@ CREATE TABLE starbooth.payments (
 );
 CREATE INDEX payments_of_user_idx ON starbooth.payments (user_id, paid_at DESC);
 CREATE INDEX payments_newest_idx ON starbooth.payments (paid_at DESC);
+CREATE INDEX payments_of_purchase_idx ON starbooth.payments (purchase_id) WHERE purchase_id IS NOT NULL;
 
 -- A payment that goes back: we ask Telegram for it, or (`operator` telegram) it was done without us. Its ledger
 -- row has the same id. `tell_at`: when its guest is to be told, null where nothing is owed to them.
