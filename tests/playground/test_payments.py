@@ -7,7 +7,9 @@ import pytest
 from aiogram import Bot
 from aiogram.exceptions import TelegramBadRequest
 
-from tests.playground.conftest import Served, eventually
+from starbooth.playground.payments import answer_checkout, open_checkout
+from starbooth.playground.till import Checkout, Invoice
+from tests.playground.conftest import Clock, Served, eventually, make_world
 from tests.playground.guest import Guest, Payment, Stars
 from tests.playground.shop import (
     make_link,
@@ -116,6 +118,16 @@ class TestNoPayment:
             await bot.answer_pre_checkout_query(query.id, ok=True)
         assert (await ada.wallet()).xtr == 1000
         assert playground.world.till.checkouts == {}
+
+    async def test_an_answer_in_the_instant_of_giving_up_moves_nothing(self) -> None:
+        world = make_world(now=Clock())
+        chat = next(iter(world.chats.values()))
+        checkout = open_checkout(world, chat, Invoice("slug", "A pack", "50 stars", "ord_1", amount_xtr=50))
+        assert isinstance(checkout, Checkout)
+        checkout.outcome.cancel()
+        assert answer_checkout(world, checkout.query_id, refusal="") is False
+        assert (world.till.xtr(chat.chat_id), world.till.ledger.balance_xtr) == (1000, 0)
+        world.close()
 
     async def test_only_the_first_answer_counts(self, playground: Served, bot: Bot, ada: Guest) -> None:
         await ada.pay(await send_invoice(bot, ada), wait=False)
