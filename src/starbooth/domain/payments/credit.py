@@ -7,7 +7,7 @@ Locks: the payer's account, then the ledger row of the invoice, then our rows.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -28,6 +28,8 @@ class Flag(StrEnum):
     OTHER_PAYER = "other_payer"
     OTHER_AMOUNT = "other_amount"
 
+
+_SAME_MONTH = timedelta(days=10)
 
 # What the invoice promised was promised to somebody else, or for another amount, or there is no invoice.
 _BY_AMOUNT = (Flag.UNKNOWN_PURCHASE, Flag.OTHER_PAYER, Flag.OTHER_AMOUNT)
@@ -156,12 +158,13 @@ def _is_next_month(payment: Payment, known_until: datetime | None) -> bool:
     """Whether this is a renewal that bears the charge id of an earlier payment.
 
     Telegram does not say that each renewal has a charge id of its own; each has an end of its own.
+    The end of one month is told twice: by the message, and from the list by adding a month to the payment.
     """
     return (
         payment.is_recurring
         and payment.subscription_expires_at is not None
         and known_until is not None
-        and payment.subscription_expires_at != known_until
+        and abs(payment.subscription_expires_at - known_until) > _SAME_MONTH
     )
 
 
