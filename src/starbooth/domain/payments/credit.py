@@ -14,6 +14,7 @@ from typing import Any
 from starbooth.base.database import Tx, sql
 from starbooth.domain.payments.purchases import PurchaseKind
 from starbooth.domain.payments.shop import Shop
+from starbooth.domain.payments.subscriptions import note_payment
 from starbooth.domain.stars import buying
 from starbooth.domain.users.guests import Language, meet
 from starbooth.domain.users.operators import raise_alert
@@ -78,6 +79,7 @@ class _Invoice:
     amount_xtr: int
     status: str
     is_paid: bool
+    first_paid_at: datetime | None
 
 
 _PAYER = sql("""
@@ -94,7 +96,8 @@ _INVOICE = sql("""
     SELECT i.id AS purchase_id, i.user_id, i.kind, i.amount_stars, i.amount_xtr, t."status"::text AS status,
         t."status" IN ('COMPLETED', 'REFUNDED') OR EXISTS (
             SELECT FROM starbooth.payments p WHERE p.purchase_id = i.id
-                AND (p.flag IS NULL OR p.flag IN ('late', 'second_payment'))) AS is_paid
+                AND (p.flag IS NULL OR p.flag IN ('late', 'second_payment'))) AS is_paid,
+        (SELECT min(p.paid_at) FROM starbooth.payments p WHERE p.purchase_id = i.id) AS first_paid_at
     FROM starbooth.purchases i JOIN public."StarTransaction" t ON t."id" = i.id
     WHERE i.id = :payload FOR NO KEY UPDATE OF t
 """)
@@ -122,7 +125,7 @@ async def credit(tx: Tx, payment: Payment, *, shop: Shop) -> Credited:
     if known is None:
         return await _credit_new(tx, payment, charge_id=charge_id, user_id=user_id, shop=shop)
     await _note_month(tx, payment, charge_id)
-    return Credited(
+    credited = Credited(
         user_id=known.user_id,
         telegram_id=known.telegram_id,
         charge_id=charge_id,
@@ -133,6 +136,8 @@ async def credit(tx: Tx, payment: Payment, *, shop: Shop) -> Credited:
         flag=None if known.flag is None else Flag(known.flag),
         is_repeat=True,
     )
+    await note_payment(tx, payment, credited)
+    return credited
 
 
 async def _lock_payer(tx: Tx, payment: Payment) -> str:
@@ -213,6 +218,7 @@ async def _credit_new(tx: Tx, payment: Payment, *, charge_id: str, user_id: str,
         is_repeat=False,
     )
     await _keep(tx, payment, credited)
+    await note_payment(tx, payment, credited)
     return credited
 
 
@@ -230,9 +236,16 @@ def _judge(payment: Payment, invoice: _Invoice | None, *, user_id: str) -> Flag 
     if invoice.amount_xtr != payment.amount_xtr:
         return Flag.OTHER_AMOUNT
     if invoice.is_paid:
-        is_renewal = invoice.kind is PurchaseKind.PLAN and not payment.is_first_recurring
-        return None if is_renewal else Flag.SECOND_PAYMENT
+        return None if _is_month_of_plan(payment, invoice) else Flag.SECOND_PAYMENT
     return Flag.LATE if invoice.status == "FAILED" else None
+
+
+def _is_month_of_plan(payment: Payment, invoice: _Invoice) -> bool:
+    """Whether this is one more month of a plan, or its first one, told after a later one was found."""
+    if invoice.kind is not PurchaseKind.PLAN:
+        return False
+    is_earlier = invoice.first_paid_at is not None and payment.paid_at < invoice.first_paid_at
+    return is_earlier or not payment.is_first_recurring
 
 
 async def _keep(tx: Tx, payment: Payment, credited: Credited) -> None:

@@ -1,0 +1,67 @@
+"""Asking Telegram to stop the renewals of a plan, or to let its guest take them up again."""
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import structlog
+
+from starbooth.base.database import Database
+from starbooth.domain.payments.errors import RenewalUnknown
+from starbooth.domain.payments.subscriptions import (
+    Subscription,
+    SubscriptionState,
+    list_charges,
+    note_state,
+)
+from starbooth.outside.telegram.errors import ChargeUnknown, TelegramRefused
+
+_log = structlog.get_logger()
+
+
+class Plans(Protocol):
+    """Who renews: `outside.telegram.plans.TelegramPlans`. Raises: TelegramUnavailable, TelegramRefused."""
+
+    async def stop_renewing(self, *, telegram_id: int, charge_id: str) -> None:
+        """Let a subscription end with the month that is paid. Raises: ChargeUnknown."""
+
+    async def allow_renewing(self, *, telegram_id: int, charge_id: str) -> None:
+        """Let its guest take up again what was stopped. Raises: ChargeUnknown."""
+
+
+async def stop_renewing(database: Database, plans: Plans, subscription: Subscription) -> None:
+    """Have Telegram take nothing more for this plan, and write it down.
+
+    Repeat: harmless. Raises: RenewalUnknown, TelegramUnavailable.
+    """
+    await _ask(database, plans.stop_renewing, subscription)
+    async with database.transaction() as tx:
+        await note_state(
+            tx,
+            payload=subscription.id,
+            telegram_id=subscription.telegram_id,
+            state=SubscriptionState.CANCELLED,
+        )
+
+
+async def allow_renewing(database: Database, plans: Plans, subscription: Subscription) -> None:
+    """Have Telegram let the guest renew this plan again. They do so in Telegram, which then tells us.
+
+    Repeat: harmless. Raises: RenewalUnknown, TelegramUnavailable.
+    """
+    await _ask(database, plans.allow_renewing, subscription)
+
+
+async def _ask(database: Database, call: Callable[..., Awaitable[None]], subscription: Subscription) -> None:
+    async with database.transaction() as tx:
+        charges = await list_charges(tx, subscription)
+    for charge_id in charges:
+        try:
+            await call(telegram_id=subscription.telegram_id, charge_id=charge_id)
+        except ChargeUnknown:
+            continue
+        except TelegramRefused as refused:
+            _log.warning("plan.refused", subscription=subscription.id, reason=refused.reason)
+            raise RenewalUnknown from refused
+        return
+    _log.warning("plan.unknown", subscription=subscription.id, charges=len(charges))
+    raise RenewalUnknown
