@@ -233,7 +233,7 @@ class TestCarryOut:
         await stars.refund(sale.charge_id)
 
         class Confused(Answering):
-            list_transactions = bank.list_transactions  # type: ignore[assignment]
+            list_transactions = bank.list_transactions
 
         confused = Confused(ChargeUnknown("CHARGE_NOT_FOUND"))
         assert await refunds.carry_out(database, confused, begun.refund_id) is RefundState.DONE
