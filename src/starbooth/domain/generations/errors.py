@@ -3,6 +3,8 @@
 from typing import ClassVar
 
 from starbooth.base.errors import Refusal
+from starbooth.domain.orders.cart import Wish
+from starbooth.domain.stars.errors import NotEnoughStars
 
 
 class PromptEmpty(Refusal):
@@ -30,3 +32,11 @@ class CountRefused(Refusal):
     def __init__(self, *, limit: int) -> None:
         super().__init__(str(limit))
         self.limit = limit
+
+
+class StarsMissing(NotEnoughStars):
+    """The stars do not cover what was wanted: `wish`, as the cart keeps it. Nothing was charged."""
+
+    def __init__(self, *, wish: Wish, balance_stars: int) -> None:
+        super().__init__(price_stars=wish.price_stars, balance_stars=balance_stars)
+        self.wish = wish

@@ -2,15 +2,17 @@
 
 import secrets
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 
 from starbooth.base.database import Tx
 from starbooth.base.jobs import Job, enqueue
 from starbooth.domain.catalog.offers import Offer, default_offer
 from starbooth.domain.delivery.owe import open_delivery
-from starbooth.domain.generations.errors import CountRefused, PromptEmpty, PromptTooLong
+from starbooth.domain.generations.errors import CountRefused, PromptEmpty, PromptTooLong, StarsMissing
+from starbooth.domain.orders.cart import Wish
 from starbooth.domain.orders.place import NewOrder, OrderKind, PlacedOrder, Source, place
+from starbooth.domain.stars.errors import NotEnoughStars
 from starbooth.domain.users.guests import Language
 
 LONGEST_PROMPT = 2000
@@ -67,19 +69,30 @@ def _is_kept(letter: str) -> bool:
 
 
 async def request_pictures(
-    tx: Tx, ask: PictureRequest, *, limits: Limits, recipient: Recipient | None
+    tx: Tx,
+    ask: PictureRequest,
+    *,
+    limits: Limits,
+    recipient: Recipient | None,
+    price_stars: int | None = None,
 ) -> PlacedOrder:
     """Place an order for pictures, owe them to the chat, and wake a worker.
 
-    recipient: None where nobody waits in a chat. Repeat: the same request key returns the first order.
-    Raises: PromptEmpty, PromptTooLong, CountRefused, NotEnoughStars, TooManyOrders, RequestKeyReused; after
+    recipient: None where nobody waits in a chat. price_stars: of the whole order, where it was promised; else
+    the offer's. Repeat: the same request key returns the first order.
+    Raises: PromptEmpty, PromptTooLong, CountRefused, StarsMissing, TooManyOrders, RequestKeyReused; after
     any of them `tx` must be rolled back.
     """
     prompt = clean_prompt(ask.prompt)
     if not 1 <= ask.count <= MOST_PICTURES:
         raise CountRefused(limit=MOST_PICTURES)
     offer = await default_offer(tx)
-    placed = await place(tx, _new_order(ask, prompt, offer, limits))
+    price = offer.price_stars * ask.count if price_stars is None else price_stars
+    try:
+        placed = await place(tx, _new_order(ask, prompt, offer, limits, price_stars=price))
+    except NotEnoughStars as refusal:
+        wish = _wish(ask, prompt, recipient, price_stars=price)
+        raise StarsMissing(wish=wish, balance_stars=refusal.balance_stars) from refusal
     if placed.is_repeat:
         return placed
     if recipient is not None:
@@ -94,7 +107,9 @@ async def request_pictures(
     return placed
 
 
-def _new_order(ask: PictureRequest, prompt: str, offer: Offer, limits: Limits) -> NewOrder:
+def _new_order(
+    ask: PictureRequest, prompt: str, offer: Offer, limits: Limits, *, price_stars: int
+) -> NewOrder:
     return NewOrder(
         request_key=ask.request_key,
         user_id=ask.user_id,
@@ -111,9 +126,25 @@ def _new_order(ask: PictureRequest, prompt: str, offer: Offer, limits: Limits) -
             "guidance": offer.guidance,
         },
         seeds=_choose_seeds(ask),
-        price_stars=offer.price_stars * ask.count,
+        price_stars=price_stars,
         deadline=limits.deadline,
         active_limit=limits.active_orders,
+    )
+
+
+def _wish(ask: PictureRequest, prompt: str, recipient: Recipient | None, *, price_stars: int) -> Wish:
+    """What was asked for, as the cart keeps it; `generations.cart` reads it."""
+    return Wish(
+        request_key=ask.request_key,
+        user_id=ask.user_id,
+        request={
+            "source": ask.source.value,
+            "prompt": prompt,
+            "count": ask.count,
+            "seed": ask.seed,
+            "recipient": None if recipient is None else asdict(recipient),
+        },
+        price_stars=price_stars,
     )
 
 

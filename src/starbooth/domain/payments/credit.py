@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from starbooth.base.database import Tx, sql
+from starbooth.domain.orders.cart import Cart, fund, read_cart
 from starbooth.domain.payments.purchases import PurchaseKind
 from starbooth.domain.payments.shop import Shop
 from starbooth.domain.payments.subscriptions import note_payment
@@ -57,7 +58,10 @@ class Payment:
 
 @dataclass(frozen=True, kw_only=True)
 class Credited:
-    """What a payment gave. `charge_id`: by which we keep it. `is_repeat`: it had been given before."""
+    """What a payment gave. `charge_id`: by which we keep it. `is_repeat`: it had been given before.
+
+    cart: what these stars were for and now starts by itself, once there are enough of them.
+    """
 
     user_id: str
     telegram_id: int
@@ -68,6 +72,7 @@ class Credited:
     purchase_id: str | None
     flag: Flag | None
     is_repeat: bool
+    cart: Cart | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +140,7 @@ async def credit(tx: Tx, payment: Payment, *, shop: Shop) -> Credited:
         purchase_id=known.purchase_id,
         flag=None if known.flag is None else Flag(known.flag),
         is_repeat=True,
+        cart=await read_cart(tx, user_id=known.user_id),
     )
     await note_payment(tx, payment, credited)
     return credited
@@ -206,6 +212,7 @@ async def _credit_new(tx: Tx, payment: Payment, *, charge_id: str, user_id: str,
         purchase_id=purchase_id if flag is None else None,
         facts={"xtr": payment.amount_xtr, "invoice": purchase_id, "flag": flag},
     )
+    is_to_return = flag is Flag.SECOND_PAYMENT and shop.refunds_second_payment
     credited = Credited(
         user_id=user_id,
         telegram_id=payment.telegram_id,
@@ -216,6 +223,7 @@ async def _credit_new(tx: Tx, payment: Payment, *, charge_id: str, user_id: str,
         purchase_id=purchase_id,
         flag=flag,
         is_repeat=False,
+        cart=None if is_to_return else await fund(tx, user_id),
     )
     await _keep(tx, payment, credited)
     await note_payment(tx, payment, credited)

@@ -1,0 +1,78 @@
+"""Starting what a guest wanted before their stars arrived, once, at the price that was shown."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+
+from starbooth.base.database import Database, Tx
+from starbooth.base.errors import Refusal
+from starbooth.domain.generations.errors import StarsMissing
+from starbooth.domain.generations.request import (
+    Limits,
+    PictureRequest,
+    Recipient,
+    request_pictures,
+)
+from starbooth.domain.orders import cart
+from starbooth.domain.orders.errors import TooManyOrders
+from starbooth.domain.orders.place import PlacedOrder, Source
+from starbooth.domain.users.guests import Language
+
+_log = structlog.get_logger()
+_AT_ONCE = 20
+
+
+async def start_funded(tx: Tx, *, user_id: str, limits: Limits) -> PlacedOrder | None:
+    """Place what this guest's cart holds, if stars were bought for it; None where nothing starts now.
+
+    Too few stars or too many orders: it goes on waiting. Any other no ends it, and nothing was charged.
+    Locks: as placing an order does. Repeat: harmless, the cart starts once.
+    """
+    waiting = await cart.lock_cart(tx, user_id=user_id)
+    if waiting is None or waiting.funded_at is None:
+        return None
+    ask, recipient = _read(waiting.wish)
+    try:
+        async with tx.begin_nested():
+            placed = await request_pictures(
+                tx, ask, limits=limits, recipient=recipient, price_stars=waiting.wish.price_stars
+            )
+    except (StarsMissing, TooManyOrders):
+        return None
+    except Refusal as refusal:
+        _log.warning("cart.refused", cart=waiting.cart_id, code=refusal.code)
+        await cart.drop_cart(tx, user_id=user_id)
+        return None
+    await cart.note_ordered(tx, waiting, order_id=placed.order_id)
+    return placed
+
+
+async def sweep_carts(database: Database, *, limits: Limits) -> int:
+    """Start what jobs left lying, forget what waited too long, and return how many started.
+
+    Repeat: harmless, also several at once.
+    """
+    async with database.transaction() as tx:
+        await cart.drop_expired(tx)
+        ready = await cart.find_ready(tx, active_limit=limits.active_orders, limit=_AT_ONCE)
+    started = 0
+    for user_id in ready:
+        async with database.transaction() as tx:
+            started += await start_funded(tx, user_id=user_id, limits=limits) is not None
+    return started
+
+
+def _read(wish: cart.Wish) -> tuple[PictureRequest, Recipient | None]:
+    """The request as it was when it was refused."""
+    request: Mapping[str, Any] = wish.request
+    ask = PictureRequest(
+        request_key=wish.request_key,
+        user_id=wish.user_id,
+        source=Source(request["source"]),
+        prompt=request["prompt"],
+        count=request["count"],
+        seed=request["seed"],
+    )
+    chat = request["recipient"]
+    return ask, None if chat is None else Recipient(**{**chat, "language": Language(chat["language"])})

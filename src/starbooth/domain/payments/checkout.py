@@ -1,0 +1,54 @@
+"""The question before a payment: may it be paid? Telegram waits ten seconds, so it is one query."""
+
+from dataclasses import dataclass
+
+from starbooth.base.database import Tx, sql
+from starbooth.domain.payments.errors import (
+    InvoiceOfAnother,
+    InvoicePaid,
+    InvoiceTooOld,
+    UnknownInvoice,
+)
+
+CURRENCY = "XTR"
+
+# A plan is paid more than once: when its month is nearly over, and Telegram asks again, it may be.
+_INVOICE = sql("""
+    SELECT u."telegramId" AS telegram_id, i.amount_xtr, t."status"::text AS status,
+        i.expires_at < now() AS is_too_old, s.id IS NOT NULL AS is_renewal
+    FROM starbooth.purchases i
+    JOIN public."StarTransaction" t ON t."id" = i.id
+    JOIN public."User" u ON u."id" = i.user_id
+    LEFT JOIN starbooth.subscriptions s ON s.id = i.id AND s.state <> 'cancelled'
+        AND s.paid_until < now() + interval '1 day'
+    WHERE i.id = :payload
+""")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkout:
+    """What somebody is about to pay."""
+
+    payload: str
+    telegram_id: int
+    currency: str
+    amount_xtr: int
+
+
+async def check(tx: Tx, checkout: Checkout) -> None:
+    """Let a payment go on if it is what one of our open invoices asks for, by the guest it was made out to.
+
+    Locks nothing: a payment that comes twice all the same is credited twice. Repeat: harmless.
+    Raises: UnknownInvoice (also of another amount or currency), InvoiceOfAnother, InvoicePaid, InvoiceTooOld.
+    """
+    invoice = (await tx.execute(_INVOICE, {"payload": checkout.payload})).first()
+    if invoice is None or checkout.currency != CURRENCY or checkout.amount_xtr != invoice.amount_xtr:
+        raise UnknownInvoice
+    if invoice.telegram_id != str(checkout.telegram_id):
+        raise InvoiceOfAnother
+    if invoice.status in ("COMPLETED", "REFUNDED"):
+        if invoice.is_renewal:
+            return
+        raise InvoicePaid
+    if invoice.status != "PENDING" or invoice.is_too_old:
+        raise InvoiceTooOld
