@@ -366,25 +366,59 @@ CREATE TABLE starbooth.promo_codes (
     operator text NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now()
 );
+-- `request_key`: of the message that claimed it, so that handling it twice answers twice alike.
 CREATE TABLE starbooth.promo_claims (
     code text NOT NULL REFERENCES starbooth.promo_codes (code) ON DELETE RESTRICT ON UPDATE CASCADE,
     user_id text NOT NULL REFERENCES public."User" ("id") ON DELETE RESTRICT ON UPDATE CASCADE,
+    request_key text NOT NULL,
     claimed_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (code, user_id)
 );
 
--- Who came by whose link. Both are paid after the friend's first purchase (`due_at`); `refusal` says why not.
+-- What a guest did of the things that may be done so often only. Rows that are too old to count go with the next.
+CREATE TABLE starbooth.guest_turns (
+    user_id text NOT NULL REFERENCES public."User" ("id") ON DELETE RESTRICT ON UPDATE CASCADE,
+    kind text NOT NULL,
+    key text NOT NULL,
+    at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (user_id, kind, key)
+);
+
+-- The code in a guest's own link, drawn at random when they first ask for it.
+CREATE TABLE starbooth.referral_codes (
+    user_id text PRIMARY KEY REFERENCES public."User" ("id") ON DELETE RESTRICT ON UPDATE CASCADE,
+    code text NOT NULL UNIQUE CHECK (code ~ '^[a-z0-9]{10,32}$'),
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- Who came by whose link. Both are paid after the friend's first purchase (`due_at`): the friend first, then who
+-- brought them, each `reward_stars`, or `refusal` says why the latter was not.
 CREATE TABLE starbooth.referrals (
     friend_id text PRIMARY KEY REFERENCES public."User" ("id") ON DELETE RESTRICT ON UPDATE CASCADE,
     referrer_id text NOT NULL REFERENCES public."User" ("id") ON DELETE RESTRICT ON UPDATE CASCADE,
     created_at timestamptz NOT NULL DEFAULT now(),
     due_at timestamptz,
+    friend_paid_at timestamptz,
+    reward_stars integer CHECK (reward_stars > 0),
     rewarded_at timestamptz,
     refusal text,
-    CHECK (friend_id <> referrer_id)
+    CHECK (friend_id <> referrer_id),
+    CHECK (rewarded_at IS NULL OR friend_paid_at IS NOT NULL),
+    CHECK ((friend_paid_at IS NULL) = (reward_stars IS NULL))
 );
 CREATE INDEX referrals_of_referrer_idx ON starbooth.referrals (referrer_id);
 CREATE INDEX referrals_due_idx ON starbooth.referrals (due_at) WHERE due_at IS NOT NULL AND rewarded_at IS NULL AND refusal IS NULL;
+
+-- Gifts that guests are to be told of. `due_at`: who tells has the row to itself until then; told, it goes.
+CREATE TABLE starbooth.gift_news (
+    key text PRIMARY KEY,
+    user_id text NOT NULL REFERENCES public."User" ("id") ON DELETE RESTRICT ON UPDATE CASCADE,
+    kind text NOT NULL CHECK (kind IN ('friend', 'referrer')),
+    amount_stars integer NOT NULL,
+    due_at timestamptz NOT NULL DEFAULT now(),
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX gift_news_due_idx ON starbooth.gift_news (due_at);
 
 -- Updates that cannot wait for others: Telegram gives ten seconds to answer a checkout.
 ALTER TABLE starbooth.inbox ADD COLUMN is_urgent boolean NOT NULL DEFAULT false;
