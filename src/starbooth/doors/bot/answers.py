@@ -18,6 +18,7 @@ from starbooth.domain.stars.tables import TransactionStatus, TransactionType
 from starbooth.doors.bot.actions import Action
 from starbooth.doors.bot.commands import Command, describe_command
 from starbooth.doors.bot.pieces import stars
+from starbooth.doors.bot.plan_screens import word_plan_refusal
 from starbooth.doors.bot.words import Words
 
 
@@ -207,7 +208,7 @@ def word_refusal(refusal: Refusal, words: Words) -> Markup:
                 "I take up to {n} pictures at a time. Nothing was charged.",
                 refusal.limit,
             )
-    return _word_plain_refusal(refusal.code, words)
+    return word_plan_refusal(refusal, words) or _word_plain_refusal(refusal.code, words)
 
 
 def _word_plain_refusal(code: str, words: Words) -> Markup:

@@ -12,13 +12,15 @@ class Command(StrEnum):
 
     START = "start"
     BALANCE = "balance"
+    PLAN = "plan"
     CANCEL = "cancel"
     HELP = "help"
 
 
-def offered_commands(terms: Terms) -> Sequence[Command]:  # noqa: ARG001
+def offered_commands(terms: Terms) -> Sequence[Command]:
     """The commands that do something in this booth, in the order of the menu."""
-    return list(Command)
+    idle = {Command.PLAN} if terms.plan is None else set()
+    return [command for command in Command if command not in idle]
 
 
 def describe_command(command: Command, words: Words) -> str:
@@ -28,6 +30,8 @@ def describe_command(command: Command, words: Words) -> str:
             return words.plain("Say hello")
         case Command.BALANCE:
             return words.plain("Your stars and what they did")
+        case Command.PLAN:
+            return words.plain("The monthly plan")
         case Command.CANCEL:
             return words.plain("Cancel the picture that waits")
         case Command.HELP:

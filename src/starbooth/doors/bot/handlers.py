@@ -33,6 +33,7 @@ from starbooth.doors.bot.actions import Action, parse_action
 from starbooth.doors.bot.commands import Command, offered_commands
 from starbooth.doors.bot.desk import Desk, words_of
 from starbooth.doors.bot.inbox import NOTE, Update, note_in_update
+from starbooth.doors.bot.plan import plan_router
 from starbooth.doors.bot.presses import Pressed
 from starbooth.doors.bot.terms import Terms
 from starbooth.doors.bot.words import words_for
@@ -40,7 +41,7 @@ from starbooth.outside.telegram.errors import Blocked
 
 _log = structlog.get_logger()
 
-ALLOWED_UPDATES = ("message", "callback_query", "my_chat_member")
+ALLOWED_UPDATES = ("message", "callback_query", "my_chat_member", "subscription")
 _COMMAND = re.compile(r"/([A-Za-z0-9_]{1,32})(?:@([A-Za-z0-9_]{1,32}))?(?:\s|$)")
 _MOVEMENTS_SHOWN = 10
 _ALBUMS_REMEMBERED = 1000
@@ -64,6 +65,7 @@ class Handlers:
         self._dispatcher = Dispatcher(disable_fsm=True)  # its states would pile up in memory, one per guest
         # In this order; the first handler that fits an update has it to itself.
         self._dispatcher.include_router(self._groups())
+        self._dispatcher.include_router(plan_router(self._desk))
         self._dispatcher.include_router(self._router())
 
     def _groups(self) -> Router:
