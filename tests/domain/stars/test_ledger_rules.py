@@ -1,211 +1,260 @@
-"""Any sequence of movements, against the rules of design part 3 written a second time in Python."""
+"""Any sequence of movements, repeats and mishaps, against the rules of design part 3 in Python."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import nullcontext
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeVar
+from collections.abc import Awaitable
+from copy import deepcopy
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    Bundle,
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    multiple,
-    rule,
-    run_state_machine_as_test,
-)
-from sqlalchemy import text
+from hypothesis.stateful import initialize, rule, run_state_machine_as_test
+from sqlalchemy.exc import DBAPIError
 
-from starbooth.base.database import Database
-from starbooth.domain.stars.errors import (
-    AmountRefused,
-    HoldEndedOtherwise,
-    KeyReused,
-    NotEnoughStars,
-)
-from starbooth.domain.stars.ledger import Movement, credit_bonus, grant, hold, release, settle
+from starbooth.base.database import Database, Tx
+from starbooth.domain.stars import buying, ledger
+from starbooth.domain.stars.ledger import Movement
 from starbooth.domain.stars.tables import TransactionType
 from tests.conftest import DatabaseServer
-from tests.make.audits import run_audit
-from tests.make.guests import make_guest
+from tests.domain.stars.rules import HOLDS, UNKNOWN
+from tests.domain.stars.test_guards import ALL_STATUSES, ALLOWED_STEPS
+from tests.domain.stars.trial import ACCOUNTS, FOR_GOOD, LedgerTrial, Mishap
 
-ACCOUNTS = 3
 accounts = st.integers(0, ACCOUNTS - 1)
 prices = st.integers(0, 12)
-Outcome = type[Exception] | None
-T = TypeVar("T")
+packs = st.integers(1, 20)
+ages = st.integers(0, 5)
+# Most movements go well, or sequences would get nowhere.
+mishaps = st.one_of(st.just(Mishap.NONE), st.just(Mishap.NONE), st.sampled_from(Mishap))
+
+_STEP = """
+    UPDATE public."StarTransaction" SET "status" = CAST(:status AS public."TransactionStatus")
+    WHERE "id" = :id
+"""
+FORBIDDEN = (
+    'DELETE FROM public."StarTransaction" WHERE "id" = :id',
+    'UPDATE public."StarTransaction" SET "amount" = "amount" + 1 WHERE "id" = :id',
+    'UPDATE public."StarTransaction" SET "createdAt" = "createdAt" + interval \'1 hour\' WHERE "id" = :id',
+    'UPDATE public."StarTransaction" SET "metadata" = NULL WHERE "id" = :id',
+)
 
 
-@dataclass
-class Hold:
-    """A hold as the rules see it. `spent` None: it has not ended."""
-
-    hold_id: str
-    key: str
-    account: int
-    price: int
-    spent: int | None = None
+def maybe(values: st.SearchStrategy[int]) -> st.SearchStrategy[int | None]:
+    """None as often as a value."""
+    return st.one_of(st.none(), values)
 
 
-@dataclass
-class Account:
-    """An account as the rules see it."""
+class LedgerMachine(LedgerTrial):
+    """Every movement in any order. A row is chosen by its age: 0 is the newest of its kind.
 
-    stars: int = 0
-    spent: int = 0
-
-
-@dataclass
-class Model:
-    """All that the rules remember: the accounts, and under each key what was asked with it."""
-
-    accounts: list[Account] = field(default_factory=lambda: [Account() for _ in range(ACCOUNTS)])
-    keys: dict[str, tuple[str, int, int]] = field(default_factory=dict)
-
-    def move(self, key: str, kind: str, account: int, amount: int) -> Outcome:
-        """Do a movement by the rules. Returns the error that it must end with, None where it must not."""
-        asked = (kind, account, amount)
-        if key in self.keys:
-            return None if self.keys[key] == asked else KeyReused
-        if amount < 0 and self.accounts[account].stars + amount < 0:
-            return NotEnoughStars
-        self.keys[key] = asked
-        self.accounts[account].stars += amount
-        return None
-
-    def end(self, held: Hold, spent: int) -> Outcome:
-        """End a hold by the rules. Returns the error that it must end with, None where it must not."""
-        if held.spent is not None:
-            return None if held.spent == spent else HoldEndedOtherwise
-        if spent > held.price:
-            return AmountRefused
-        held.spent = spent
-        self.accounts[held.account].stars += held.price - spent
-        self.accounts[held.account].spent += spent
-        return None
-
-
-class LedgerMachine(RuleBasedStateMachine):
-    """Does each movement in the database and in the model; they must agree on every outcome and sum."""
-
-    database: ClassVar[Database]
-    loop: ClassVar[asyncio.Runner]
-    holds: Bundle[Hold] = Bundle("holds")
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        return self.loop.run(work)
+    Where `account` or `amount` is None, it is the row's own.
+    """
 
     @initialize()
-    def open_accounts(self) -> None:
-        self.model = Model()
-        self.users = [self.run(make_guest(self.database)) for _ in range(ACCOUNTS)]
+    def begin_with_a_history(self) -> None:
+        """Something for every movement to act on."""
+        self.open_accounts()
+        for account in range(ACCOUNTS):
+            self.give_bonus(account, 1 + account, Mishap.NONE)
+            for _ in range(2):
+                self.open_purchase(account, 10, Mishap.NONE)
+                self.pay(0, None, None, Mishap.NONE)
+            self.begin_refund(0, False, Mishap.NONE)
+            self.open_purchase(account, 10, Mishap.NONE)
+            self.hold(account, 6, "GENERATION", Mishap.NONE)
 
-    def try_to(
-        self, movement: Callable[..., Awaitable[Movement]], expected: Outcome, **values: object
-    ) -> Movement | None:
-        async def move() -> Movement:
-            async with self.database.transaction() as tx:
-                return await movement(tx, **values)
+    @rule(account=accounts, amount=packs, mishap=mishaps)
+    def give_bonus(self, account: int, amount: int, mishap: Mishap) -> None:
+        self.move_stars("BONUS", account, amount, self.new_name(), mishap)
 
-        with pytest.raises(expected) if expected else nullcontext():
-            return self.run(move())
-        return None
+    @rule(account=accounts, amount=st.integers(-15, 15).filter(bool), mishap=mishaps)
+    def grant_or_take(self, account: int, amount: int, mishap: Mishap) -> None:
+        self.move_stars("ADMIN_GRANT", account, amount, self.new_name(), mishap)
 
-    def fresh_key(self) -> str:
-        return f"{self.users[0]}:{len(self.model.keys)}"
+    @rule(account=accounts, price=prices, kind=st.sampled_from(HOLDS), mishap=mishaps)
+    def hold(self, account: int, price: int, kind: str, mishap: Mishap) -> None:
+        self.move_stars(kind, account, -price, self.new_name(), mishap)
 
-    @rule(account=accounts, amount=st.integers(1, 20))
-    def give_bonus(self, account: int, amount: int) -> None:
-        key = self.fresh_key()
-        expected = self.model.move(key, "bonus", account, amount)
-        self.try_to(credit_bonus, expected, user_id=self.users[account], amount=amount, key=key, facts={})
-
-    @rule(account=accounts, amount=st.integers(-15, 15).filter(bool))
-    def grant_or_take(self, account: int, amount: int) -> None:
-        key = self.fresh_key()
-        expected = self.model.move(key, "grant", account, amount)
-        self.try_to(
-            grant, expected, user_id=self.users[account], amount=amount, reason="r", operator="o", key=key
-        )
-
-    @rule(account=accounts, price=prices, target=holds)
-    def hold_some(self, account: int, price: int) -> Any:
-        key = self.fresh_key()
-        moved = self.hold_with(key, account, price)
-        if moved is None:
-            return multiple()
-        assert not moved.is_repeat
-        return Hold(hold_id=moved.transaction_id, key=key, account=account, price=price)
-
-    @rule(held=holds)
-    def hold_again(self, held: Hold) -> None:
-        """The same key and facts give the first hold again, whatever has become of it."""
-        moved = self.hold_with(held.key, held.account, held.price)
-        assert moved is not None
-        assert (moved.transaction_id, moved.is_repeat) == (held.hold_id, True)
-
-    @rule(held=holds, account=accounts, price=prices)
-    def hold_with_a_used_key(self, held: Hold, account: int, price: int) -> None:
-        self.hold_with(held.key, account, price)
-
-    def hold_with(self, key: str, account: int, price: int) -> Movement | None:
-        expected = self.model.move(key, "hold", account, -price)
-        moved = self.try_to(
-            hold,
-            expected,
-            user_id=self.users[account],
-            price_stars=price,
-            purpose=TransactionType.GENERATION,
-            key=key,
-            facts={},
-        )
-        assert moved is None or moved.balance_stars == self.model.accounts[account].stars
-        return moved
-
-    @rule(held=holds, spent=prices)
-    def settle_some(self, held: Hold, spent: int) -> None:
-        expected = self.model.end(held, spent)
-        self.try_to(settle, expected, hold_id=held.hold_id, spent_stars=spent, facts={})
-
-    @rule(held=holds)
-    def settle_whole(self, held: Hold) -> None:
-        self.settle_some(held, held.price)
-
-    @rule(held=holds)
-    def release_all(self, held: Hold) -> None:
-        expected = self.model.end(held, 0)
-        self.try_to(release, expected, hold_id=held.hold_id, facts={})
-
-    @invariant()
-    def the_three_sums_are_those_of_the_rules(self) -> None:
-        if not hasattr(self, "users"):
+    @rule(
+        age=ages,
+        kind=st.sampled_from((*HOLDS, "BONUS", "ADMIN_GRANT")),
+        account=maybe(accounts),
+        amount=maybe(packs),
+    )
+    def use_its_key(self, age: int, kind: str, account: int | None, amount: int | None) -> None:
+        """The same movement again, or another one with the same key."""
+        row = self.pick(age, *HOLDS, "BONUS", "ADMIN_GRANT", "PURCHASE")
+        if row is None or (row.kind == "PURCHASE" and kind == "ADMIN_GRANT"):
             return
-        expected = {
-            user: (account.stars, account.spent, 0)
-            for user, account in zip(self.users, self.model.accounts, strict=True)
-        }
-        assert self.run(self.read_sums()) == expected
-        assert all(stars >= 0 for stars, _, _ in expected.values())
+        stars = (row.amount or 1) if amount is None else amount
+        signed = -abs(stars) if kind in HOLDS else stars if kind == "ADMIN_GRANT" else abs(stars)
+        self.move_stars(kind, row.account if account is None else account, signed, row.key)
 
-    async def read_sums(self) -> dict[str, tuple[int, int, int]]:
-        async with self.database.transaction() as tx:
-            rows = await tx.execute(
-                text(
-                    'SELECT "id", "stars", "totalSpentStars", "totalBoughtStars" FROM public."User"'
-                    ' WHERE "id" = ANY(:users)'
-                ),
-                {"users": self.users},
+    def move_stars(
+        self, kind: str, account: int, amount: int, key: str, mishap: Mishap = Mishap.NONE
+    ) -> None:
+        given: dict[str, Any] = {"user_id": self.users[account], "key": key}
+
+        async def act(tx: Tx) -> Movement:
+            match kind:
+                case "BONUS":
+                    return await ledger.credit_bonus(tx, amount=amount, facts={}, **given)
+                case "ADMIN_GRANT":
+                    return await ledger.grant(tx, amount=amount, reason="r", operator="o", **given)
+                case _:
+                    purpose = TransactionType(kind)
+                    return await ledger.hold(tx, price_stars=-amount, purpose=purpose, facts={}, **given)
+
+        self.move(act, lambda model: model.move(kind, account, amount, key), mishap)
+
+    @rule(age=ages, spent=maybe(prices), mishap=mishaps)
+    def settle(self, age: int, spent: int | None, mishap: Mishap) -> None:
+        """For a part, for nothing, for the whole, for too much."""
+        if held := self.pick(age, *HOLDS):
+            self.end_hold(self.place_of(held), -held.amount if spent is None else spent, mishap)
+
+    def end_hold(self, place: int, spent: int, mishap: Mishap = Mishap.NONE) -> None:
+        def act(tx: Tx) -> Awaitable[Movement]:
+            return ledger.settle(tx, hold_id=self.id_of(place), spent_stars=spent, facts={})
+
+        self.move(act, lambda model: model.end_hold(place, spent), mishap)
+
+    @rule(age=ages, mishap=mishaps)
+    def release(self, age: int, mishap: Mishap) -> None:
+        place = self.place_of(self.pick(age, *HOLDS))
+
+        def act(tx: Tx) -> Awaitable[Movement]:
+            return ledger.release(tx, hold_id=self.id_of(place), facts={})
+
+        self.move(act, lambda model: model.end_hold(place, 0), mishap)
+
+    @rule(account=accounts, amount=packs, mishap=mishaps)
+    def open_purchase(self, account: int, amount: int, mishap: Mishap) -> None:
+        self.open_with(self.new_name(), account, amount, mishap)
+
+    @rule(age=ages, account=maybe(accounts), amount=maybe(packs))
+    def open_with_its_key(self, age: int, account: int | None, amount: int | None) -> None:
+        if row := self.pick(age, "PURCHASE", *HOLDS):
+            stars = abs(row.amount) or 1 if amount is None else amount
+            self.open_with(row.key, row.account if account is None else account, stars)
+
+    def open_with(self, key: str, account: int, amount: int, mishap: Mishap = Mishap.NONE) -> None:
+        def act(tx: Tx) -> Awaitable[Movement]:
+            return buying.open_purchase(tx, user_id=self.users[account], amount=amount, key=key, facts={})
+
+        self.move(act, lambda model: model.open_purchase(account, amount, key), mishap)
+
+    @rule(age=ages, mishap=mishaps)
+    def fail_purchase(self, age: int, mishap: Mishap) -> None:
+        self.fail(self.place_of(self.pick(age, "PURCHASE")), mishap)
+
+    def fail(self, place: int, mishap: Mishap = Mishap.NONE) -> None:
+        async def act(tx: Tx) -> bool:
+            return await buying.fail_purchase(tx, purchase_id=self.id_of(place))
+
+        after = deepcopy(self.model)
+        expected = after.fail_purchase(place)
+        has_failed = self.act_with(act, mishap)
+        if mishap not in FOR_GOOD:
+            assert has_failed == (expected and mishap is not Mishap.ANSWER_LOST)
+            self.model = after
+
+    @rule(age=ages, account=maybe(accounts), amount=maybe(packs), mishap=mishaps)
+    def pay(self, age: int, account: int | None, amount: int | None, mishap: Mishap) -> None:
+        """For an open, failed, paid or refunded one, its own or another's, at its price or another."""
+        if row := self.pick(age, "PURCHASE"):
+            payer = row.account if account is None else account
+            stars = row.amount if amount is None else amount
+            self.credit_payment(payer, stars, self.new_name(), self.place_of(row), mishap)
+
+    @rule(account=accounts, amount=packs, mishap=mishaps)
+    def pay_for_what_nobody_knows(self, account: int, amount: int, mishap: Mishap) -> None:
+        self.credit_payment(account, amount, self.new_name(), UNKNOWN, mishap)
+
+    @rule(age=ages, account=maybe(accounts), amount=maybe(packs), other=ages)
+    def pay_with_its_charge(self, age: int, account: int | None, amount: int | None, other: int) -> None:
+        row = self.pick(age, "PURCHASE")
+        if row and row.charge:
+            payer = row.account if account is None else account
+            stars = row.amount if amount is None else amount
+            self.credit_payment(payer, stars, row.charge, self.place_of(self.pick(other, "PURCHASE")))
+
+    def credit_payment(
+        self, account: int, amount: int, charge: str, place: int, mishap: Mishap = Mishap.NONE
+    ) -> None:
+        def act(tx: Tx) -> Awaitable[Movement]:
+            return buying.credit_payment(
+                tx,
+                user_id=self.users[account],
+                amount=amount,
+                charge_id=charge,
+                purchase_id=self.id_of(place),
+                facts={},
             )
-            return {row[0]: (row[1], row[2], row[3]) for row in rows}
 
-    def teardown(self) -> None:
-        assert self.run(run_audit(self.database)).is_clean
+        self.move(act, lambda model: model.credit_payment(account, amount, charge, place), mishap)
+
+    @rule(age=ages, is_forced=st.booleans(), mishap=mishaps)
+    def begin_refund(self, age: int, is_forced: bool, mishap: Mishap) -> None:
+        self.begin(self.place_of(self.pick(age, "PURCHASE")), is_forced=is_forced, mishap=mishap)
+
+    def begin(self, place: int, *, is_forced: bool, mishap: Mishap = Mishap.NONE) -> None:
+        def act(tx: Tx) -> Awaitable[Movement]:
+            return buying.begin_refund(
+                tx, purchase_id=self.id_of(place), may_go_below_zero=is_forced, facts={}
+            )
+
+        self.move(act, lambda model: model.begin_refund(place, is_forced=is_forced), mishap)
+
+    @rule(age=ages, mishap=mishaps)
+    def settle_refund(self, age: int, mishap: Mishap) -> None:
+        self.settle_refund_of(self.place_of(self.pick(age, "PURCHASE")), mishap)
+
+    def settle_refund_of(self, place: int, mishap: Mishap = Mishap.NONE) -> None:
+        def act(tx: Tx) -> Awaitable[Movement]:
+            return buying.settle_refund(tx, purchase_id=self.id_of(place), facts={})
+
+        self.move(act, lambda model: model.settle_refund(place), mishap)
+
+    @rule(age=ages, mishap=mishaps)
+    def drop_refund(self, age: int, mishap: Mishap) -> None:
+        self.drop(self.place_of(self.pick(age, "REFUND")), mishap)
+
+    def drop(self, place: int, mishap: Mishap = Mishap.NONE) -> None:
+        def act(tx: Tx) -> Awaitable[Movement]:
+            return buying.drop_refund(tx, refund_id=self.id_of(place), facts={})
+
+        self.move(act, lambda model: model.drop_refund(place), mishap)
+
+    @rule(age=ages, account=accounts, is_forced=st.booleans())
+    def do_everything_with_a_row_of_another_kind(self, age: int, account: int, is_forced: bool) -> None:
+        place = self.place_of(self.pick(age))
+        kind = "" if place == UNKNOWN else self.model.rows[place].kind
+        if kind not in HOLDS:
+            self.end_hold(place, 1)
+        if kind != "PURCHASE":
+            self.begin(place, is_forced=is_forced)
+            self.settle_refund_of(place)
+            self.fail(place)
+            self.credit_payment(account, 3, self.new_name(), place)
+        if kind != "REFUND":
+            self.drop(place)
+
+    @rule(age=ages, change=st.sampled_from(FORBIDDEN))
+    def try_to_alter_it_by_plain_sql(self, age: int, change: str) -> None:
+        if row := self.pick(age):
+            with pytest.raises(DBAPIError, match="ledger row"):
+                self.run(self.execute(change, id=row.row_id))
+
+    @rule(age=ages, status=st.sampled_from(ALL_STATUSES))
+    def try_a_forbidden_step_by_plain_sql(self, age: int, status: str) -> None:
+        row = self.pick(age)
+        if row and status != row.status and (row.kind, row.status, status) not in ALLOWED_STEPS:
+            with pytest.raises(DBAPIError, match=f"may not go from {row.status} to {status}"):
+                self.run(self.execute(_STEP, id=row.row_id, status=status))
 
 
+@pytest.mark.slow
 def test_every_sequence_of_movements_keeps_the_rules(database_server: DatabaseServer) -> None:
     url = database_server.create()
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as loop:
@@ -214,8 +263,8 @@ def test_every_sequence_of_movements_keeps_the_rules(database_server: DatabaseSe
             run_state_machine_as_test(
                 LedgerMachine,
                 settings=settings(
-                    max_examples=30,
-                    stateful_step_count=30,
+                    max_examples=200,
+                    stateful_step_count=40,
                     deadline=None,
                     suppress_health_check=[HealthCheck.too_slow],
                 ),
