@@ -9,7 +9,6 @@ from sqlalchemy import text
 from starbooth.base.database import Database
 from starbooth.base.prices import Pack
 from starbooth.domain.payments.credit import Credited, Payment
-from starbooth.domain.payments.errors import PlanIsRunning
 from starbooth.domain.payments.purchases import Purchase, PurchaseKind, open_purchase
 from starbooth.domain.payments.subscriptions import (
     GRACE,
@@ -21,7 +20,6 @@ from starbooth.domain.payments.subscriptions import (
     note_state,
     read_newest,
     read_subscription,
-    refuse_second,
 )
 from tests.make.guests import make_guest, read_stars
 from tests.make.payments import GUEST, pay
@@ -203,30 +201,23 @@ class TestStates:
         assert (await read(database, purchase)).state is SubscriptionState.FAILED
 
 
-class TestSecondPlan:
-    async def test_who_has_it_may_not_pay_for_it_until_it_is_over(self, database: Database) -> None:
+class TestRunning:
+    async def test_it_runs_until_its_month_is_over_and_telegram_has_had_time_to_try(
+        self, database: Database
+    ) -> None:
         purchase = await open_plan(database)
         await pay_months(database, month(purchase, 0))
-        paid_until = BEGAN + PERIOD
-        async with database.transaction() as tx:
-            with pytest.raises(PlanIsRunning) as refused:
-                await refuse_second(tx, user_id=purchase.user_id, now=paid_until + timedelta(days=1))
-            assert refused.value.paid_until == paid_until
-            await refuse_second(tx, user_id=purchase.user_id, now=paid_until + GRACE)
+        plan = await read(database, purchase)
+        assert plan.is_running(BEGAN + PERIOD + timedelta(days=1))
+        assert not plan.is_running(BEGAN + PERIOD + GRACE)
 
     async def test_a_cancelled_one_is_over_with_its_month(self, database: Database) -> None:
         purchase = await open_plan(database)
         await pay_months(database, month(purchase, 0))
         await note(database, purchase.purchase_id, SubscriptionState.CANCELLED)
-        async with database.transaction() as tx:
-            with pytest.raises(PlanIsRunning):
-                await refuse_second(tx, user_id=purchase.user_id, now=BEGAN + timedelta(days=1))
-            await refuse_second(tx, user_id=purchase.user_id, now=BEGAN + PERIOD)
-
-    async def test_who_never_had_it_may(self, database: Database) -> None:
-        user_id = await make_guest(database)
-        async with database.transaction() as tx:
-            await refuse_second(tx, user_id=user_id, now=BEGAN)
+        plan = await read(database, purchase)
+        assert plan.is_running(BEGAN + timedelta(days=1))
+        assert not plan.is_running(BEGAN + PERIOD)
 
 
 class TestReading:

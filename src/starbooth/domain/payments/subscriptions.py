@@ -12,7 +12,6 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from starbooth.base.database import Tx, sql
-from starbooth.domain.payments.errors import PlanIsRunning
 from starbooth.domain.users.guests import Language
 
 if TYPE_CHECKING:
@@ -165,13 +164,6 @@ async def read_subscription(tx: Tx, *, subscription_id: str, user_id: str) -> Su
     )
     row = rows.first()
     return None if row is None else _subscription(dict(row._mapping))
-
-
-async def refuse_second(tx: Tx, *, user_id: str, now: datetime) -> None:
-    """Let nobody pay for the plan who has it. Raises: PlanIsRunning."""
-    newest = await read_newest(tx, user_id=user_id)
-    if newest is not None and newest.is_running(now):
-        raise PlanIsRunning(newest.paid_until)
 
 
 async def list_charges(tx: Tx, subscription: Subscription, *, limit: int = 3) -> list[str]:
