@@ -1,5 +1,7 @@
 """Bought stars: what each movement does to the rows and sums, alone, twice, and in the wrong order."""
 
+import asyncio
+
 import pytest
 from sqlalchemy import text
 
@@ -235,3 +237,53 @@ class TestRefunding:
             with pytest.raises(NoSuchPurchase):
                 await movement(database, "c" + "0" * 24)
         assert await read_stars(database, user) == (0, 0, 0)
+
+
+class TestOneChargeAtOnce:
+    @pytest.mark.parametrize("how", ["for an open purchase", "for nothing we know"])
+    async def test_two_accounts_that_come_with_one_charge_at_once_are_told_apart(
+        self, database: Database, how: str
+    ) -> None:
+        users = [await make_guest(database), await make_guest(database)]
+        purchases: list[str | None] = [None, None]
+        if how == "for an open purchase":
+            purchases = [(await open_one(database, user, key=user)).transaction_id for user in users]
+        async with database.transaction() as first:
+            await buying.credit_payment(
+                first, user_id=users[0], amount=50, charge_id="c1", purchase_id=purchases[0], facts={}
+            )
+            second = asyncio.create_task(pay(database, users[1], purchase=purchases[1]))
+            await until_somebody_waits(database)
+        with pytest.raises(KeyReused):
+            await second
+        assert [await read_stars(database, user) for user in users] == [(50, 0, 50), (0, 0, 0)]
+        await assert_accounts_are_true(database)
+
+    async def test_a_charge_whose_first_credit_was_rolled_back_is_the_seconds(
+        self, database: Database
+    ) -> None:
+        users = [await make_guest(database), await make_guest(database)]
+        with pytest.raises(ZeroDivisionError):
+            async with database.transaction() as first:
+                await buying.credit_payment(
+                    first, user_id=users[0], amount=50, charge_id="c1", purchase_id=None, facts={}
+                )
+                second = asyncio.create_task(pay(database, users[1]))
+                await until_somebody_waits(database)
+                raise ZeroDivisionError
+        assert not (await second).is_repeat
+        assert [await read_stars(database, user) for user in users] == [(0, 0, 0), (50, 0, 50)]
+
+
+async def until_somebody_waits(database: Database) -> None:
+    """Until another connection waits for a lock."""
+    while True:
+        async with database.transaction() as tx:
+            if await tx.scalar(
+                text(
+                    "SELECT count(*) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+                )
+            ):
+                return
+        await asyncio.sleep(0.01)

@@ -68,6 +68,8 @@ DECLARE
     _earlier public."StarTransaction";
     _credited text;
 BEGIN
+    -- Two accounts may come with one charge in the same moment; neither's own lock would show it the other.
+    PERFORM pg_advisory_xact_lock(hashtextextended('charge:' || _charge_id, 0));
     SELECT "stars" INTO _balance FROM public."User" WHERE "id" = _user_id FOR NO KEY UPDATE;
     IF NOT FOUND THEN
         RETURN ROW('no_account', NULL, NULL)::starbooth.movement;
@@ -93,10 +95,10 @@ BEGIN
             ("id", "userId", "amount", "type", "status", "telegramPaymentChargeId", "metadata")
             VALUES (_id, _user_id, _amount, 'PURCHASE', 'COMPLETED', _charge_id,
                 _facts || jsonb_build_object('key', 'charge:' || _charge_id))
-            ON CONFLICT ("telegramPaymentChargeId") DO NOTHING
+            ON CONFLICT DO NOTHING
             RETURNING "id" INTO _credited;
         IF NOT FOUND THEN
-            -- Another account was given this charge in this very moment; the lock of ours could not see it.
+            -- Something else bears the key of this charge.
             RETURN ROW('key_reused', NULL, _balance)::starbooth.movement;
         END IF;
     END IF;
