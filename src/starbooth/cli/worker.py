@@ -16,13 +16,17 @@ from starbooth.base.errors import Unavailable
 from starbooth.base.settings import Settings
 from starbooth.cli.group import stop_on_signals
 from starbooth.cli.painting import opened_engine, outside_of
-from starbooth.cli.wiring import Booth, open_booth
+from starbooth.cli.sweeps import money_timers
+from starbooth.cli.wiring import Booth, limits_of, open_booth
 from starbooth.domain.delivery.owe import SHOW
 from starbooth.domain.delivery.show import Look, Showing, find_news, show
+from starbooth.domain.generations.cart import start_funded, sweep_carts
 from starbooth.domain.generations.request import START
 from starbooth.domain.generations.run import COLLECT, Outside, Started, buy_tickets, claim_orders, collect
 from starbooth.domain.generations.sweep import end_overdue, sweep
+from starbooth.domain.orders.cart import STARS_ARRIVED
 from starbooth.domain.orders.read import read_order
+from starbooth.domain.payments.purchases import close_expired
 from starbooth.domain.users.guests import Language
 from starbooth.doors.bot.inbox import forget_old_updates
 from starbooth.doors.bot.messenger import BotMessenger
@@ -32,6 +36,7 @@ from starbooth.outside.telegram.client import opened_bot
 
 _JOBS_AT_ONCE = 100
 _NEWS_AT_ONCE = 10  # per second; Telegram takes about thirty calls, and most of them are for pictures
+_CLOSED_AT_ONCE = 1000
 _KEEP_JOB_LOG_HOURS = 24
 
 
@@ -61,6 +66,7 @@ async def run_worker(settings: Settings, *, stop: asyncio.Event) -> None:
                 concurrency=_JOBS_AT_ONCE,
             ),
             *_timers(booth, desk, stop),
+            *money_timers(booth.database, booth.settings, bot, stop=stop),
         )
 
 
@@ -79,6 +85,7 @@ class _Desk:
 
     def __init__(self, booth: Booth, outside: Outside, showing: Showing) -> None:
         self.database = booth.database
+        self.limits = limits_of(booth.settings)
         self.outside = replace(outside, on_ended=self._note_ended)
         self._showing = showing
         self._ended: list[str] = []
@@ -127,7 +134,11 @@ def _handlers(desk: _Desk) -> Mapping[str, jobs.Handler]:
     async def on_show(facts: Mapping[str, Any]) -> None:
         await desk.show(facts["order"])
 
-    return {START: on_start, COLLECT: on_collect, SHOW: on_show}
+    async def on_stars_arrived(facts: Mapping[str, Any]) -> None:
+        async with desk.database.transaction() as tx:
+            await start_funded(tx, user_id=facts["user"], limits=desk.limits)
+
+    return {START: on_start, COLLECT: on_collect, SHOW: on_show, STARS_ARRIVED: on_stars_arrived}
 
 
 def _timers(booth: Booth, desk: _Desk, stop: asyncio.Event) -> list[Any]:
@@ -142,6 +153,13 @@ def _timers(booth: Booth, desk: _Desk, stop: asyncio.Event) -> list[Any]:
     async def sweep_deliveries() -> None:
         await desk.show(*await find_news(desk.database, news_limit=_NEWS_AT_ONCE, limit=50))
 
+    async def sweep_wishes() -> None:
+        await sweep_carts(desk.database, limits=desk.limits)
+
+    async def close_purchases() -> None:
+        async with desk.database.transaction() as tx:
+            await close_expired(tx, limit=_CLOSED_AT_ONCE)
+
     async def tidy() -> None:
         async with booth.database.transaction() as tx:
             await jobs.forget_old_logs(tx, keep_hours=_KEEP_JOB_LOG_HOURS)
@@ -151,5 +169,7 @@ def _timers(booth: Booth, desk: _Desk, stop: asyncio.Event) -> list[Any]:
         jobs.every(1.0, sweep_orders, stop=stop),
         jobs.every(1.0, sweep_overdue, stop=stop),
         jobs.every(1.0, sweep_deliveries, stop=stop),
+        jobs.every(1.0, sweep_wishes, stop=stop),
+        jobs.every(60.0, close_purchases, stop=stop),
         jobs.every(3600.0, tidy, stop=stop),
     ]

@@ -22,6 +22,7 @@ class Desk:
         self.begun: list[int] = []
         self.ended: list[int] = []
         self.given_up: list[int] = []
+        self.alarmed: list[int] = []
         self.errors: dict[int, list[Exception]] = {}
         self.gates: dict[int, asyncio.Event] = {}
 
@@ -37,6 +38,9 @@ class Desk:
     async def give_up(self, update: Update) -> None:
         self.given_up.append(update["update_id"])
 
+    async def alarm(self, update: Update) -> None:
+        self.alarmed.append(update["update_id"])
+
 
 @pytest.fixture
 def desk() -> Desk:
@@ -48,7 +52,15 @@ async def handling(database: Database, desk: Desk, **options: Any) -> AsyncItera
     """Handling under way; yields what wakes it, and stops it cleanly at the end."""
     stop, wake = asyncio.Event(), asyncio.Event()
     task = asyncio.create_task(
-        run_inbox(database, desk.handle, give_up=desk.give_up, stop=stop, wake=wake, **options)
+        run_inbox(
+            database,
+            desk.handle,
+            give_up=desk.give_up,
+            alarm=desk.alarm,
+            stop=stop,
+            wake=wake,
+            **options,
+        )
     )
     try:
         yield wake
@@ -212,6 +224,94 @@ class TestRetries:
             await until(lambda: desk.given_up == [1])
         assert desk.begun == []
         assert (await states(database))[1] == ("failed", 11)
+
+
+def money(update_id: int, *, chat_id: int = 7) -> dict[str, Any]:
+    """A message that tells of a payment."""
+    paid = {"currency": "XTR", "total_amount": 50, "telegram_payment_charge_id": "stx"}
+    return message_update(update_id, chat_id=chat_id, successful_payment=paid)
+
+
+def query(update_id: int) -> dict[str, Any]:
+    """The question whether a payment may go on."""
+    return {"update_id": update_id, "pre_checkout_query": {"id": "1", "from": {"id": 7}}}
+
+
+class TestMoney:
+    async def test_it_is_tried_far_longer_than_anything_else_and_the_operators_are_told(
+        self, database: Database, desk: Desk
+    ) -> None:
+        desk.errors[1] = [ValueError("bug") for _ in range(25)]
+        await keep(database, money(1), message_update(2))
+        async with handling(database, desk) as wake:
+            for _ in range(500):
+                await make_due(database)
+                wake.set()
+                await asyncio.sleep(0.02)
+                if 1 in desk.ended:
+                    break
+        assert desk.begun.count(1) == 26
+        assert desk.ended == [2, 1]  # its chat waited for ten tries, and no longer
+        assert desk.alarmed == [1, 1]
+        assert desk.given_up == []
+
+    async def test_it_is_given_up_at_last(self, database: Database, desk: Desk) -> None:
+        desk.errors[1] = [Unavailable("database")]
+        await keep(database, money(1))
+        async with database.transaction() as tx:
+            await tx.execute(text("UPDATE starbooth.inbox SET tries = 599"))
+        async with handling(database, desk):
+            await until(lambda: desk.given_up == [1])
+        assert await states(database) == {1: ("failed", 600)}
+
+    async def test_an_alarm_that_fails_changes_nothing(self, database: Database, desk: Desk) -> None:
+        async def fail(update: Update) -> None:
+            desk.alarmed.append(update["update_id"])
+            raise ValueError("no")
+
+        desk.alarm = fail  # type: ignore[method-assign]  # the same shape, made to fail
+        await keep(database, money(1))
+        async with database.transaction() as tx:
+            await tx.execute(text("UPDATE starbooth.inbox SET tries = 10"))
+        async with handling(database, desk):
+            await until(lambda: desk.ended == [1])
+        assert desk.alarmed == [1]
+
+
+class TestUrgency:
+    async def test_a_question_is_answered_at_once_when_every_hand_is_busy(
+        self, database: Database, desk: Desk
+    ) -> None:
+        desk.gates[1] = asyncio.Event()
+        await keep(database, message_update(1))
+        async with handling(database, desk, chats_at_once=1) as wake:
+            await until(lambda: desk.begun == [1])
+            await keep(database, query(2))
+            wake.set()
+            await until(lambda: desk.ended == [2], timeout_s=1)
+            desk.gates[1].set()
+            await until(lambda: desk.ended == [2, 1])
+
+    async def test_a_question_is_answered_within_a_second_when_ten_thousand_wait(
+        self, database: Database, desk: Desk
+    ) -> None:
+        updates = [message_update(number, chat_id=number % 1000) for number in range(1, 10_001)]
+        await keep(database, *updates, query(10_001))
+        async with handling(database, desk):
+            await until(lambda: 10_001 in desk.ended, timeout_s=1)
+            assert len(desk.ended) < 1000
+
+    async def test_a_late_one_is_never_handled_and_nobody_is_told(
+        self, database: Database, desk: Desk
+    ) -> None:
+        await keep(database, query(1))
+        async with database.transaction() as tx:
+            await tx.execute(text("UPDATE starbooth.inbox SET received_at = now() - interval '11 s'"))
+        await keep(database, message_update(2))
+        async with handling(database, desk):
+            await until(lambda: desk.ended == [2])
+        assert desk.given_up == []
+        assert (await states(database))[1] == ("failed", 0)
 
 
 class TestWaking:

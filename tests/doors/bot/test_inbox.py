@@ -13,6 +13,7 @@ from starbooth.doors.bot.inbox import (
     Verdict,
     chat_key,
     claim_updates,
+    claim_urgent,
     finish_updates,
     forget_old_updates,
     give_back,
@@ -120,8 +121,9 @@ class TestWhoseTurnItIs:
             ({"callback_query": {"from": {"id": 7}, "message": {"chat": {"id": 8}}}}, "8"),
             ({"callback_query": {"from": {"id": 7}, "inline_message_id": "x"}}, "user:7"),
             ({"my_chat_member": {"chat": {"id": 7}, "from": {"id": 7}}}, "7"),
-            ({"pre_checkout_query": {"from": {"id": 7}}}, "user:7"),
+            ({"pre_checkout_query": {"from": {"id": 7}}}, "update:1"),
             ({"purchased_paid_media": {"user": {"id": 7}}}, "user:7"),
+            ({"subscription": {"user": {"id": 7}}}, "7"),
             ({"poll": {"id": "1"}}, "update:1"),
             ({"message": {"chat": "odd", "from": None}}, "update:1"),
             ({"message": None}, "update:1"),
@@ -255,3 +257,52 @@ class TestForgetting:
             assert await forget_old_updates(tx) == 1
         assert await keep(database, message_update(2), message_update(3)) == 0
         assert await claim(database) == [3]
+
+
+def query(update_id: int, *, person_id: int = 7) -> dict[str, Any]:
+    """The question whether a payment may go on."""
+    return {"update_id": update_id, "pre_checkout_query": {"id": "1", "from": {"id": person_id}}}
+
+
+async def claim_at_once(database: Database, *, in_hand: tuple[int, ...] = ()) -> tuple[list[int], list[int]]:
+    async with database.transaction() as tx:
+        claimed, late = await claim_urgent(tx, me="a", in_hand=in_hand, limit=5)
+    return sorted(each.update_id for each in claimed), late
+
+
+class TestUrgency:
+    async def test_a_question_before_a_payment_waits_for_nobody(self, database: Database) -> None:
+        await keep(database, *(message_update(number) for number in range(1, 9)), query(9), query(10))
+        assert await claim(database) == [1]
+        assert await claim_at_once(database) == ([9, 10], [])
+        assert await claim_at_once(database) == ([], [])
+
+    async def test_others_do_not_take_it_and_do_not_wait_for_it(self, database: Database) -> None:
+        await keep(database, query(1), message_update(2))
+        assert await claim(database) == [2]
+
+    async def test_it_is_let_go_when_nobody_waits_for_the_answer_any_more(self, database: Database) -> None:
+        await keep(database, query(1), query(2))
+        await change(database, "received_at = now() - interval '10 s'", 1)
+        assert await claim_at_once(database) == ([2], [1])
+        assert (await read(database, 1)).state == "failed"
+        assert await claim_at_once(database) == ([], [])
+
+    async def test_who_holds_one_is_not_disturbed(self, database: Database) -> None:
+        await keep(database, query(1))
+        assert await claim_at_once(database) == ([1], [])
+        await change(database, "received_at = now() - interval '10 s'", 1)
+        assert await claim_at_once(database) == ([], [])
+        await change(database, "claimed_until = now() - interval '1 s'", 1)
+        assert await claim_at_once(database) == ([], [1])
+
+
+class TestSteppingAside:
+    async def test_a_chat_does_not_wait_for_what_stepped_aside(self, database: Database) -> None:
+        await keep(database, message_update(1), message_update(2))
+        assert await claim(database) == [1]
+        later = Ending(update_id=1, verdict=Verdict.WAITING, delay=timedelta(minutes=1), steps_aside=True)
+        await finish(database, later)
+        assert await claim(database) == [2]
+        await change(database, "due_at = now()", 1)
+        assert await claim(database, in_hand=(2,)) == [1]

@@ -7,15 +7,22 @@ from starbooth.domain.payments.errors import (
     InvoiceOfAnother,
     InvoicePaid,
     InvoiceTooOld,
+    PlanIsRunning,
     UnknownInvoice,
 )
+from starbooth.domain.payments.subscriptions import GRACE
 
 CURRENCY = "XTR"
 
-# A plan is paid more than once: when its month is nearly over, and Telegram asks again, it may be.
+# A plan is paid more than once: when its month is nearly over, and Telegram asks again, it may be. Who has a
+# plan that runs needs no other (the rule of `subscriptions.Subscription.is_running`).
 _INVOICE = sql("""
     SELECT u."telegramId" AS telegram_id, i.amount_xtr, t."status"::text AS status,
-        i.expires_at < now() AS is_too_old, s.id IS NOT NULL AS is_renewal
+        i.expires_at < now() AS is_too_old, s.id IS NOT NULL AS is_renewal,
+        (SELECT max(o.paid_until) FROM starbooth.subscriptions o
+            WHERE i.kind = 'plan' AND o.user_id = i.user_id AND o.id <> i.id AND now() < o.paid_until
+                + CASE o.state WHEN 'cancelled' THEN interval '0' ELSE CAST(:grace AS interval) END
+        ) AS other_plan_until
     FROM starbooth.purchases i
     JOIN public."StarTransaction" t ON t."id" = i.id
     JOIN public."User" u ON u."id" = i.user_id
@@ -39,9 +46,10 @@ async def check(tx: Tx, checkout: Checkout) -> None:
     """Let a payment go on if it is what one of our open invoices asks for, by the guest it was made out to.
 
     Locks nothing: a payment that comes twice all the same is credited twice. Repeat: harmless.
-    Raises: UnknownInvoice (also of another amount or currency), InvoiceOfAnother, InvoicePaid, InvoiceTooOld.
+    Raises: UnknownInvoice (also of another amount or currency), InvoiceOfAnother, InvoicePaid, InvoiceTooOld,
+    PlanIsRunning.
     """
-    invoice = (await tx.execute(_INVOICE, {"payload": checkout.payload})).first()
+    invoice = (await tx.execute(_INVOICE, {"payload": checkout.payload, "grace": GRACE})).first()
     if invoice is None or checkout.currency != CURRENCY or checkout.amount_xtr != invoice.amount_xtr:
         raise UnknownInvoice
     if invoice.telegram_id != str(checkout.telegram_id):
@@ -52,3 +60,5 @@ async def check(tx: Tx, checkout: Checkout) -> None:
         raise InvoicePaid
     if invoice.status != "PENDING" or invoice.is_too_old:
         raise InvoiceTooOld
+    if invoice.other_plan_until is not None:
+        raise PlanIsRunning(invoice.other_plan_until)

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from starbooth.base.database import Tx, sql
+from starbooth.domain.gifts.referrals import note_purchase
 from starbooth.domain.orders.cart import Cart, fund, read_cart
 from starbooth.domain.payments.purchases import PurchaseKind
 from starbooth.domain.payments.shop import Shop
@@ -225,6 +226,7 @@ async def _credit_new(tx: Tx, payment: Payment, *, charge_id: str, user_id: str,
         is_repeat=False,
         cart=None if is_to_return else await fund(tx, user_id),
     )
+    await note_purchase(tx, user_id=user_id)
     await _keep(tx, payment, credited)
     await note_payment(tx, payment, credited)
     return credited

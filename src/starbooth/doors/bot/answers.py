@@ -17,6 +17,7 @@ from starbooth.domain.stars.history import Account, Entry
 from starbooth.domain.stars.tables import TransactionStatus, TransactionType
 from starbooth.doors.bot.actions import Action
 from starbooth.doors.bot.commands import Command, describe_command
+from starbooth.doors.bot.paying_screens import word_payment_refusal
 from starbooth.doors.bot.pieces import stars
 from starbooth.doors.bot.plan_screens import word_plan_refusal
 from starbooth.doors.bot.words import Words
@@ -208,7 +209,11 @@ def word_refusal(refusal: Refusal, words: Words) -> Markup:
                 "I take up to {n} pictures at a time. Nothing was charged.",
                 refusal.limit,
             )
-    return word_plan_refusal(refusal, words) or _word_plain_refusal(refusal.code, words)
+    return (
+        word_plan_refusal(refusal, words)
+        or word_payment_refusal(refusal, words)
+        or _word_plain_refusal(refusal.code, words)
+    )
 
 
 def _word_plain_refusal(code: str, words: Words) -> Markup:

@@ -11,6 +11,7 @@ class Command(StrEnum):
     """The commands, as they are typed. The one list of them."""
 
     START = "start"
+    BUY = "buy"
     BALANCE = "balance"
     PLAN = "plan"
     CANCEL = "cancel"
@@ -28,6 +29,8 @@ def describe_command(command: Command, words: Words) -> str:
     match command:
         case Command.START:
             return words.plain("Say hello")
+        case Command.BUY:
+            return words.plain("Top up your stars")
         case Command.BALANCE:
             return words.plain("Your stars and what they did")
         case Command.PLAN:

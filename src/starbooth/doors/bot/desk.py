@@ -10,11 +10,14 @@ from aiogram.types import CallbackQuery, Message, User
 
 from starbooth.base.database import Database, Tx
 from starbooth.base.errors import Refusal
+from starbooth.domain.catalog.offers import default_offer
 from starbooth.domain.delivery.screen import Screen
+from starbooth.domain.generations.errors import StarsMissing
+from starbooth.domain.orders.cart import remember
 from starbooth.domain.stars import ledger
-from starbooth.domain.stars.errors import KeyReused
+from starbooth.domain.stars.errors import KeyReused, NotEnoughStars
 from starbooth.domain.users.guests import Guest, language_for, meet
-from starbooth.doors.bot import answers
+from starbooth.doors.bot import answers, paying_screens
 from starbooth.doors.bot.messenger import BotMessenger
 from starbooth.doors.bot.presses import Pressed
 from starbooth.doors.bot.terms import Terms
@@ -76,8 +79,28 @@ class Desk:
 
     async def refuse(self, refusal: Refusal, words: Words, message: Message) -> None:
         """Word an expected no, as a reply to the message that asked."""
-        screen = Screen(html=str(answers.word_refusal(refusal, words)))
+        if isinstance(refusal, NotEnoughStars):
+            screen = await self.word_shortage(refusal, words)
+        else:
+            screen = Screen(html=str(answers.word_refusal(refusal, words)))
         await self.send(screen, chat_id=message.chat.id, reply_to=message.message_id)
+
+    async def word_shortage(self, refusal: NotEnoughStars, words: Words) -> Screen:
+        """Remember what was wanted, in a transaction of its own, and offer the stars for it.
+
+        Repeat: harmless, what is wanted is remembered once.
+        """
+        async with self.database.transaction() as tx:
+            price_stars = (await default_offer(tx)).price_stars
+            if isinstance(refusal, StarsMissing):
+                await remember(tx, refusal.wish, life=self.terms.invoice_life)
+        return paying_screens.render_short(
+            words,
+            self.terms,
+            answers.word_refusal(refusal, words),
+            price_stars=price_stars,
+            is_kept=isinstance(refusal, StarsMissing),
+        )
 
     async def answer(self, query: CallbackQuery, pressed: Pressed) -> None:
         """Send what a press brought, and answer the press."""

@@ -26,13 +26,17 @@ from starbooth.domain.generations.finish import cancel_waiting
 from starbooth.domain.generations.request import PictureRequest, Recipient, request_pictures
 from starbooth.domain.orders.place import Source
 from starbooth.domain.orders.read import newest_active
+from starbooth.domain.stars.errors import NotEnoughStars
 from starbooth.domain.stars.history import read_account
 from starbooth.domain.users.guests import Guest, language_for, note_blocked
+from starbooth.domain.users.operators import raise_alert
 from starbooth.doors.bot import answers, presses
 from starbooth.doors.bot.actions import Action, parse_action
 from starbooth.doors.bot.commands import Command, offered_commands
 from starbooth.doors.bot.desk import Desk, words_of
 from starbooth.doors.bot.inbox import NOTE, Update, note_in_update
+from starbooth.doors.bot.paying import payments_router, shop_router
+from starbooth.doors.bot.paying_screens import render_stuck
 from starbooth.doors.bot.plan import plan_router
 from starbooth.doors.bot.presses import Pressed
 from starbooth.doors.bot.terms import Terms
@@ -41,7 +45,7 @@ from starbooth.outside.telegram.errors import Blocked
 
 _log = structlog.get_logger()
 
-ALLOWED_UPDATES = ("message", "callback_query", "my_chat_member", "subscription")
+ALLOWED_UPDATES = ("message", "callback_query", "my_chat_member", "subscription", "pre_checkout_query")
 _COMMAND = re.compile(r"/([A-Za-z0-9_]{1,32})(?:@([A-Za-z0-9_]{1,32}))?(?:\s|$)")
 _MOVEMENTS_SHOWN = 10
 _ALBUMS_REMEMBERED = 1000
@@ -64,7 +68,9 @@ class Handlers:
         self._albums: OrderedDict[str, None] = OrderedDict()
         self._dispatcher = Dispatcher(disable_fsm=True)  # its states would pile up in memory, one per guest
         # In this order; the first handler that fits an update has it to itself.
+        self._dispatcher.include_router(payments_router(self._desk))
         self._dispatcher.include_router(self._groups())
+        self._dispatcher.include_router(shop_router(self._desk))
         self._dispatcher.include_router(plan_router(self._desk))
         self._dispatcher.include_router(self._router())
 
@@ -108,13 +114,31 @@ class Handlers:
             raise UpdateNotUnderstood(", ".join(places)) from None
 
     async def apologise(self, update: Update) -> None:
-        """Tell a guest that their update could not be handled. Not safe to repeat."""
+        """Tell a guest that their update could not be handled. Not safe to repeat.
+
+        Nobody waits in a chat for what is urgent; Telegram has told its guest by itself.
+        """
         payload = update.get("message") or update.get("callback_query") or {}
         person = payload.get("from") or {}
         if not isinstance(person.get("id"), int) or _chat_type(payload) != ChatType.PRIVATE:
             return
         words = words_for(language_for(person.get("language_code")))
-        await self._desk.send(answers.render_trouble(words), chat_id=person["id"])
+        is_payment = "successful_payment" in payload
+        screen = render_stuck(words) if is_payment else answers.render_trouble(words)
+        await self._desk.send(screen, chat_id=person["id"])
+
+    async def alarm(self, update: Update) -> None:
+        """Tell the operators of money that cannot be written down. Repeat: they are told once."""
+        message = update.get("message") or {}
+        paid = message.get("successful_payment") or message.get("refunded_payment") or {}
+        facts = {
+            "update": update["update_id"],
+            "telegram_id": (message.get("from") or {}).get("id"),
+            "charge": paid.get("telegram_payment_charge_id"),
+            "xtr": paid.get("total_amount"),
+        }
+        async with self._desk.database.transaction() as tx:
+            await raise_alert(tx, key=f"stuck:{update['update_id']}", kind="payment_stuck", facts=facts)
 
     async def on_start(self, message: Message) -> None:
         """Greet, and give the welcome gift once in a lifetime."""
@@ -222,6 +246,10 @@ class Handlers:
             return
         try:
             pressed = await self._press(action, query, met.guest)
+        except NotEnoughStars as refusal:
+            toast = answers.word_refusal(refusal, met.words).striptags()
+            screen = await self._desk.word_shortage(refusal, met.words)
+            pressed = Pressed(toast=toast, is_alert=True, screen=screen)
         except Refusal as refusal:
             pressed = Pressed(toast=answers.word_refusal(refusal, met.words).striptags(), is_alert=True)
         await self._desk.answer(query, pressed)

@@ -1,8 +1,9 @@
 """The inbox: every update of Telegram is kept and committed before it is acknowledged, then handled in turn.
 
-One update of a chat at a time, oldest first; many chats at once. Who handles holds a lease; when a process
-dies, another one takes its updates over once the lease is out. Hence an update can be handled twice, and what
-handling does must bear a repeat. Knows the outer form of an update only. The web process uses it: no aiogram.
+One update of a chat at a time, oldest first; many chats at once; what is urgent waits for nobody. Who handles
+holds a lease; when a process dies, another one takes its updates over once the lease is out. Hence an update
+can be handled twice, and what handling does must bear a repeat. Knows the outer form of an update only. The
+web process uses it: no aiogram.
 """
 
 import json
@@ -23,6 +24,8 @@ LEASE = timedelta(seconds=7)
 NOTE = "starbooth_note"
 # Telegram offers an update again for 24 hours; what tells that it is a repeat is kept for twice as long.
 KEEP = timedelta(hours=48)
+# Telegram waits so long for an answer to what is urgent: the question whether a payment may go on.
+URGENT_FOR = timedelta(seconds=10)
 
 Update = Mapping[str, Any]
 
@@ -42,15 +45,20 @@ class Claimed:
     update_id: int
     body: Update
     tries: int
+    is_urgent: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ending:
-    """How the handling of one update ended; `delay` is how long it then waits, if it waits."""
+    """How the handling of one update ended; `delay` is how long it then waits, if it waits.
+
+    steps_aside: while it waits, its chat no longer waits for it.
+    """
 
     update_id: int
     verdict: Verdict
     delay: timedelta = timedelta()
+    steps_aside: bool = False
 
 
 class UpdateRefused(Exception):
@@ -58,8 +66,9 @@ class UpdateRefused(Exception):
 
 
 _KEEP = text("""
-    INSERT INTO starbooth.inbox (update_id, chat_key, body)
-    SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:chats AS text[]), CAST(:bodies AS jsonb[]))
+    INSERT INTO starbooth.inbox (update_id, chat_key, body, is_urgent)
+    SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:chats AS text[]), CAST(:bodies AS jsonb[]),
+        CAST(:urgent AS boolean[]))
     ON CONFLICT (update_id) DO NOTHING
     RETURNING update_id
 """)
@@ -70,7 +79,7 @@ _CLAIM = text("""
     UPDATE starbooth.inbox SET claimed_by = :me, claimed_until = now() + :lease, tries = tries + 1
     WHERE update_id IN (
         SELECT w.update_id FROM starbooth.inbox w
-        WHERE w.state = 'waiting' AND w.due_at <= now()
+        WHERE w.state = 'waiting' AND NOT w.is_urgent AND w.due_at <= now()
             AND (w.claimed_until IS NULL OR w.claimed_until <= now())
             AND w.update_id <> ALL (CAST(:in_hand AS bigint[]))
             AND NOT EXISTS (
@@ -79,6 +88,26 @@ _CLAIM = text("""
                     AND (o.update_id < w.update_id OR o.claimed_until > now() AND o.update_id <> w.update_id))
         ORDER BY w.update_id LIMIT :limit FOR UPDATE SKIP LOCKED)
     RETURNING update_id, body, tries
+""")
+
+# What is urgent is claimed alone, by an index of its own, whatever else waits; or let go once it is too late.
+_CLAIM_URGENT = text("""
+    WITH late AS (
+        UPDATE starbooth.inbox SET state = 'failed', handled_at = now()
+        WHERE state = 'waiting' AND is_urgent AND received_at <= now() - CAST(:useful AS interval)
+            AND (claimed_until IS NULL OR claimed_until <= now())
+        RETURNING update_id, '{}'::jsonb AS body, tries, true AS is_late
+    ), taken AS (
+        UPDATE starbooth.inbox SET claimed_by = :me, claimed_until = now() + :lease, tries = tries + 1
+        WHERE update_id IN (
+            SELECT update_id FROM starbooth.inbox
+            WHERE state = 'waiting' AND is_urgent AND received_at > now() - CAST(:useful AS interval)
+                AND due_at <= now() AND (claimed_until IS NULL OR claimed_until <= now())
+                AND update_id <> ALL (CAST(:in_hand AS bigint[]))
+            ORDER BY update_id LIMIT :limit FOR UPDATE SKIP LOCKED)
+        RETURNING update_id, body, tries, false AS is_late
+    )
+    SELECT * FROM late UNION ALL SELECT * FROM taken
 """)
 
 _RENEW = text("""
@@ -90,10 +119,11 @@ _RENEW = text("""
 _FINISH = text("""
     UPDATE starbooth.inbox i SET state = e.state, claimed_by = NULL, claimed_until = NULL,
         due_at = now() + e.delay,
+        chat_key = CASE WHEN e.steps_aside THEN 'aside:' || i.update_id ELSE i.chat_key END,
         body = CASE e.state WHEN 'handled' THEN '{}' ELSE i.body END,
         handled_at = CASE e.state WHEN 'waiting' THEN NULL ELSE now() END
-    FROM unnest(CAST(:ids AS bigint[]), CAST(:states AS text[]), CAST(:delays AS interval[]))
-        AS e (update_id, state, delay)
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:states AS text[]), CAST(:delays AS interval[]),
+        CAST(:aside AS boolean[])) AS e (update_id, state, delay, steps_aside)
     WHERE i.update_id = e.update_id AND i.claimed_by = :me AND i.state = 'waiting'
 """)
 
@@ -127,6 +157,7 @@ async def keep_updates(tx: Tx, updates: Sequence[Update]) -> int:
         "ids": [_update_id(update) for update in updates],
         "chats": [chat_key(update) for update in updates],
         "bodies": [_storable_json(update) for update in updates],
+        "urgent": [is_urgent(update) for update in updates],
     }
     return len((await tx.execute(_KEEP, values)).all())
 
@@ -147,6 +178,23 @@ async def claim_updates(tx: Tx, *, me: str, in_hand: Sequence[int], limit: int) 
     return sorted(claimed, key=lambda each: each.update_id)
 
 
+async def claim_urgent(
+    tx: Tx, *, me: str, in_hand: Sequence[int], limit: int
+) -> tuple[list[Claimed], list[int]]:
+    """Take up to `limit` urgent updates, whatever else waits, also of their chats, and name those let go.
+
+    One that came more than ten seconds ago helps nobody any more: it has failed. Repeat: claims others.
+    """
+    values = {"me": me, "lease": LEASE, "in_hand": list(in_hand), "limit": limit, "useful": URGENT_FOR}
+    rows = (await tx.execute(_CLAIM_URGENT, values)).all()
+    claimed = [
+        Claimed(update_id=row.update_id, body=row.body, tries=row.tries, is_urgent=True)
+        for row in rows
+        if not row.is_late
+    ]
+    return claimed, [row.update_id for row in rows if row.is_late]
+
+
 async def renew_claims(tx: Tx, *, me: str, in_hand: Sequence[int]) -> None:
     """Start the lease anew for what this process still has. Repeat: harmless."""
     await tx.execute(_RENEW, {"me": me, "lease": LEASE, "in_hand": list(in_hand)})
@@ -159,6 +207,7 @@ async def finish_updates(tx: Tx, endings: Sequence[Ending], *, me: str) -> None:
         "ids": [ending.update_id for ending in endings],
         "states": [ending.verdict.value for ending in endings],
         "delays": [ending.delay for ending in endings],
+        "aside": [ending.steps_aside for ending in endings],
     }
     await tx.execute(_FINISH, values)
 
@@ -195,13 +244,30 @@ async def forget_old_updates(tx: Tx) -> int:
     return len(rows.all())
 
 
+def is_urgent(update: Update) -> bool:
+    """Whether Telegram waits for an answer before money moves."""
+    return "pre_checkout_query" in update
+
+
+def is_about_money(update: Update) -> bool:
+    """Whether this tells of money that has moved. It is told once, so it must not be given up lightly."""
+    message = update.get("message")
+    return "subscription" in update or (
+        isinstance(message, Mapping) and ("successful_payment" in message or "refunded_payment" in message)
+    )
+
+
 def chat_key(update: Update) -> str:
     """Whose turn an update takes: its chat, else its person, else nobody's but its own."""
+    if is_urgent(update):
+        return f"update:{_update_id(update)}"
     for payload in update.values():
         if isinstance(payload, Mapping):
             message = payload.get("message")
             place = message if isinstance(message, Mapping) else payload
             chat_id = _id_in(place, "chat") or _id_in(payload, "chat")
+            if chat_id is None and "subscription" in update:
+                chat_id = _id_in(payload, "user")  # in turn with its payments, messages of that chat
             if chat_id is not None:
                 return chat_id
             person_id = _id_in(payload, "from") or _id_in(payload, "user")

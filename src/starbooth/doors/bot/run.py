@@ -42,7 +42,14 @@ async def run_bot(*, database: Database, settings: Settings, bot: Bot, stop: asy
             group.create_task(_receive(bot, database, settings, stop=stop, wake=wake)),
             group.create_task(_until(stop, lambda: introduce(bot, offered_commands(terms)))),
         ]
-        await run_inbox(database, handlers.handle, give_up=handlers.apologise, stop=stop, wake=wake)
+        await run_inbox(
+            database,
+            handlers.handle,
+            give_up=handlers.apologise,
+            alarm=handlers.alarm,
+            stop=stop,
+            wake=wake,
+        )
         for task in companions:  # what still waits for Telegram to answer
             task.cancel()
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from starbooth.base.prices import Pack
 from starbooth.base.settings import Settings
 from starbooth.domain.generations.request import Limits
+from starbooth.domain.payments.shop import Shop
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +24,16 @@ class Terms:
     refunds_second_payment: bool = False
     operators: frozenset[int] = frozenset()
     support: str = ""
+
+    @property
+    def shop(self) -> Shop:
+        """What is on sale."""
+        return Shop(
+            packs=self.packs,
+            plan=self.plan,
+            invoice_life=self.invoice_life,
+            refunds_second_payment=self.refunds_second_payment,
+        )
 
 
 def terms_of(settings: Settings) -> Terms:
