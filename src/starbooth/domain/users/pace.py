@@ -33,13 +33,14 @@ class TooOften(Refusal):
 _LOCK = sql('SELECT 1 FROM public."User" WHERE "id" = :user_id FOR NO KEY UPDATE')
 # The turn that must grow old before there is a free one: the `most`-th newest.
 _BLOCKING = sql("""
-    SELECT at + :within - now() FROM starbooth.guest_turns
-    WHERE user_id = :user_id AND kind = :kind AND key <> :key AND at > now() - :within
+    SELECT at + CAST(:within AS interval) - now() FROM starbooth.guest_turns
+    WHERE user_id = :user_id AND kind = :kind AND key <> :key AND at > now() - CAST(:within AS interval)
     ORDER BY at DESC OFFSET :most - 1 LIMIT 1
 """)
-_FORGET = sql(
-    "DELETE FROM starbooth.guest_turns WHERE user_id = :user_id AND kind = :kind AND at <= now() - :within"
-)
+_FORGET = sql("""
+    DELETE FROM starbooth.guest_turns
+    WHERE user_id = :user_id AND kind = :kind AND at <= now() - CAST(:within AS interval)
+""")
 _NOTE = sql(
     "INSERT INTO starbooth.guest_turns (user_id, kind, key) VALUES (:user_id, :kind, :key)"
     " ON CONFLICT DO NOTHING"
