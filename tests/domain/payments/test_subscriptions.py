@@ -230,11 +230,14 @@ class TestReading:
             assert await read_subscription(tx, subscription_id=wanted, user_id=purchase.user_id)
             assert await read_subscription(tx, subscription_id=wanted, user_id=stranger) is None
 
-    async def test_the_first_charge_is_asked_about_first_and_then_the_newest(
+    async def test_charges_that_began_something_stand_apart_from_the_renewals(
         self, database: Database
     ) -> None:
         purchase = await open_plan(database)
-        await pay_months(database, *(month(purchase, number) for number in range(4)))
+        twin = Payment(**{**vars(month(purchase, 0)), "charge_id": "twin"})
+        await pay_months(database, month(purchase, 0), twin, month(purchase, 1), month(purchase, 2))
         plan = await read(database, purchase)
         async with database.transaction() as tx:
-            assert await list_charges(tx, plan) == ["month-0", "month-3", "month-2"]
+            charges = await list_charges(tx, plan)
+        assert sorted(charges.first) == ["month-0", "twin"]
+        assert charges.later == ("month-2", "month-1")

@@ -52,16 +52,25 @@ async def allow_renewing(database: Database, plans: Plans, subscription: Subscri
 
 
 async def _ask(database: Database, call: Callable[..., Awaitable[None]], subscription: Subscription) -> None:
+    """Call for all that Telegram renews for this plan; by later charges only if it knows no first one."""
     async with database.transaction() as tx:
         charges = await list_charges(tx, subscription)
-    for charge_id in charges:
-        try:
-            await call(telegram_id=subscription.telegram_id, charge_id=charge_id)
-        except ChargeUnknown:
-            continue
-        except TelegramRefused as refused:
-            _log.warning("plan.refused", subscription=subscription.id, reason=refused.reason)
-            raise RenewalUnknown from refused
-        return
-    _log.warning("plan.unknown", subscription=subscription.id, charges=len(charges))
-    raise RenewalUnknown
+    known = [each for each in charges.first if await _is_known(call, subscription, each)]
+    for charge_id in charges.later:
+        if known:
+            return
+        known = [charge_id] if await _is_known(call, subscription, charge_id) else []
+    if not known:
+        _log.warning("plan.unknown", subscription=subscription.id)
+        raise RenewalUnknown
+
+
+async def _is_known(call: Callable[..., Awaitable[None]], subscription: Subscription, charge_id: str) -> bool:
+    try:
+        await call(telegram_id=subscription.telegram_id, charge_id=charge_id)
+    except ChargeUnknown:
+        return False
+    except TelegramRefused as refused:
+        _log.warning("plan.refused", subscription=subscription.id, reason=refused.reason)
+        raise RenewalUnknown from refused
+    return True

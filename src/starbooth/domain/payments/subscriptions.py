@@ -59,6 +59,17 @@ class Noted:
     is_news: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class Charges:
+    """first: with which something began; several where the invoice was paid twice. later: newest first.
+
+    Telegram does not say which one of a subscription it wants; the first is right as far as anybody has seen.
+    """
+
+    first: tuple[str, ...]
+    later: tuple[str, ...]
+
+
 _READ = """
     SELECT id, user_id, telegram_id, first_charge_id, amount_stars, amount_xtr, state, paid_until
     FROM starbooth.subscriptions
@@ -166,24 +177,21 @@ async def read_subscription(tx: Tx, *, subscription_id: str, user_id: str) -> Su
     return None if row is None else _subscription(dict(row._mapping))
 
 
-async def list_charges(tx: Tx, subscription: Subscription, *, limit: int = 3) -> list[str]:
-    """The charges by which Telegram may know it: the first, and after it the newest ones.
-
-    Telegram does not say which one it wants; the first is right as far as anybody has seen.
-    """
+async def list_charges(tx: Tx, subscription: Subscription) -> Charges:
+    """The charges by which Telegram knows what it renews for this plan."""
     rows = await tx.execute(
         sql(
-            "SELECT charge_id FROM starbooth.payments WHERE purchase_id = :id AND user_id = :user_id"
-            " ORDER BY charge_id = :first DESC, paid_at DESC LIMIT :limit"
+            "SELECT charge_id, charge_id = :first OR coalesce(flag, '') = 'second_payment' AS is_first"
+            " FROM starbooth.payments WHERE purchase_id = :id AND user_id = :user_id"
+            " ORDER BY is_first DESC, paid_at DESC LIMIT 10"
         ),
-        {
-            "id": subscription.id,
-            "user_id": subscription.user_id,
-            "first": subscription.first_charge_id,
-            "limit": limit,
-        },
+        {"id": subscription.id, "user_id": subscription.user_id, "first": subscription.first_charge_id},
     )
-    return list(rows.scalars())
+    found = rows.all()
+    return Charges(
+        first=tuple(row.charge_id for row in found if row.is_first),
+        later=tuple(row.charge_id for row in found if not row.is_first),
+    )
 
 
 def _subscription(columns: dict[str, Any]) -> Subscription:
