@@ -48,11 +48,12 @@ _CHANGED_BELOW = sql("""
             WHERE p.user_id = :user_id AND r.state = 'refused' AND r.ended_at >= :since
                 AND t."createdAt" <= :at)
 """)
-_SUM_NEWER = sql(f"""
-    WITH newer AS (
+_SUM_ABOVE = sql(f"""
+    WITH above AS (
         SELECT t."amount" FROM public."StarTransaction" t
-        WHERE t."userId" = :user_id AND {_COUNTS} AND (t."createdAt", t."id") > (:at, :entry_id))
-    SELECT coalesce(sum("amount"), 0) FROM newer
+        WHERE t."userId" = :user_id AND {_COUNTS} AND (t."createdAt", t."id") >= (:at, :entry_id)
+            AND (:is_below OR t."id" <> :entry_id))
+    SELECT coalesce(sum("amount"), 0) FROM above
 """)  # noqa: S608 - made of constants
 
 
@@ -79,7 +80,10 @@ class StatementEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """A place in a statement: at the entry of this key. The balance knows nothing later than `read_at`."""
+    """A place in a statement: at the entry of this key, looking down from it or up.
+
+    balance_stars: before that entry for who looks down, after it for who looks up; as known at `read_at`.
+    """
 
     at: datetime
     entry_id: str
@@ -129,7 +133,7 @@ async def read_newest(tx: Tx, *, user_id: str, limit: int) -> Page:
 async def read_older(tx: Tx, place: Place, *, user_id: str, limit: int) -> Page:
     """The page below this place. A place of somebody else's shows nothing of theirs."""
     values = {"user_id": user_id, "at": place.at, "entry_id": place.entry_id}
-    balance_stars = await _balance_at(tx, place, user_id=user_id)
+    balance_stars = await _balance_at(tx, place, user_id=user_id, is_below=True)
     rows = (await tx.execute(_OLDER, {**values, "limit": limit + 1})).all()
     return _page(rows, top_stars=balance_stars, limit=limit, now=await _now(tx), has_newer=True)
 
@@ -141,7 +145,8 @@ async def read_newer(tx: Tx, place: Place, *, user_id: str, limit: int) -> Page:
     if len(rows) <= limit:
         return await read_newest(tx, user_id=user_id, limit=limit)
     rows = rows[:limit]
-    top_stars = await _balance_at(tx, place, user_id=user_id) + sum(row.amount for row in rows)
+    newer_stars = sum(row.amount for row in rows)
+    top_stars = newer_stars + await _balance_at(tx, place, user_id=user_id, is_below=False)
     rows.reverse()
     return _page(rows, top_stars=top_stars, limit=limit, now=await _now(tx), has_newer=True, has_older=True)
 
@@ -167,13 +172,17 @@ async def at_one_moment(tx: Tx) -> None:
     await tx.execute(sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
 
 
-async def _balance_at(tx: Tx, place: Place, *, user_id: str) -> int:
-    """The balance at this place: as it was shown, unless something further down has changed since."""
+async def _balance_at(tx: Tx, place: Place, *, user_id: str, is_below: bool) -> int:
+    """The balance at this place: as it was shown, unless something further down has changed since.
+
+    is_below: before the entry of the place, else after it.
+    """
     values = {"user_id": user_id, "at": place.at, "since": place.read_at}
     if not await tx.scalar(_CHANGED_BELOW, values):
         return place.balance_stars
-    newer = await tx.scalar(_SUM_NEWER, {**values, "entry_id": place.entry_id})
-    return (await read_totals(tx, user_id=user_id)).stars - int(newer or 0)
+    del values["since"]
+    above = await tx.scalar(_SUM_ABOVE, {**values, "entry_id": place.entry_id, "is_below": is_below})
+    return (await read_totals(tx, user_id=user_id)).stars - int(above or 0)
 
 
 async def _now(tx: Tx) -> datetime:
