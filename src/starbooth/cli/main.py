@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from starbooth.base.amounts import parse_amount
 from starbooth.base.errors import Refusal, SettingError, Unavailable
 from starbooth.base.log import configure_log
 from starbooth.base.settings import Settings, read_settings
@@ -160,7 +161,7 @@ def generate(
 @app.command(context_settings={"ignore_unknown_options": True})
 def grant(
     user: Annotated[str, typer.Argument(help="An id, a Telegram id, or a @name.")],
-    amount: Annotated[int, typer.Argument(help="Stars to give; negative takes.")],
+    amount: Annotated[int, typer.Argument(parser=parse_amount, help="Stars to give; negative takes.")],
     reason: Annotated[str, typer.Option("--reason", help="Why, for whoever reads the ledger later.")],
     key: Annotated[
         str | None, typer.Option(help="The same key grants once, however often it is run.")
@@ -178,6 +179,77 @@ def audit() -> None:
     from starbooth.cli.money import audit_ledger
 
     sys.exit(_await(audit_ledger(_settings())))
+
+
+@app.command()
+def refund(
+    charge: Annotated[str, typer.Argument(help="The charge id of the payment, as `payments` shows it.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; the guest reads it.")] = "",
+    force: Annotated[
+        bool, typer.Option("--force", help="Also where not all of its stars are there any more.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Give a payment back through Telegram, after showing what was done with its stars."""
+    from starbooth.cli.treasury import refund_charge
+
+    work = refund_charge(_settings(), charge_id=charge, reason=reason, is_forced=force, is_sure=yes)
+    sys.exit(_await(_or_refusal(work)))
+
+
+@app.command()
+def payments(
+    user: Annotated[str | None, typer.Option("--user", help="Of one guest: id, Telegram id, @name.")] = None,
+    flagged: Annotated[
+        bool, typer.Option("--flagged", help="Only those that somebody should look at.")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 20,
+) -> None:
+    """Show the newest payments, with their charge ids."""
+    from starbooth.cli.treasury import print_payments
+
+    work = print_payments(_settings(), who=user, is_flagged=flagged, limit=limit)
+    sys.exit(_await(_or_refusal(work)))
+
+
+@app.command()
+def reconcile(
+    fresh: Annotated[
+        bool,
+        typer.Option("--fresh", help="Also credit payments of the last half minute, whose update may come."),
+    ] = False,
+) -> None:
+    """Compare Telegram's list of Stars with the ledger, put right what can be, and name the rest."""
+    from starbooth.cli.treasury import reconcile_now
+
+    sys.exit(_await(reconcile_now(_settings(), is_fresh_too=fresh)))
+
+
+promo = typer.Typer(help="Promo codes: words that guests turn into stars.", no_args_is_help=True)
+app.add_typer(promo, name="promo")
+
+
+@promo.command("add", context_settings={"ignore_unknown_options": True})
+def promo_add(
+    code: Annotated[str, typer.Argument(help="3 to 32 letters A-Z and digits; capitals do not matter.")],
+    stars: Annotated[int, typer.Argument(parser=parse_amount, help="What each guest gets.")],
+    uses: Annotated[int, typer.Option(parser=parse_amount, help="How many guests may use it.")],
+    days: Annotated[
+        int | None, typer.Option(parser=parse_amount, help="How long it works; for good if not given.")
+    ] = None,
+) -> None:
+    """Make a promo code."""
+    from starbooth.cli.promo import add_promo_code
+
+    sys.exit(_await(add_promo_code(_settings(), code=code, amount_stars=stars, uses=uses, days=days)))
+
+
+@promo.command("list")
+def promo_list() -> None:
+    """Show every promo code and how often it was used."""
+    from starbooth.cli.promo import list_promo_codes
+
+    sys.exit(_await(list_promo_codes(_settings())))
 
 
 async def _or_refusal(work: Coroutine[Any, Any, int]) -> int:

@@ -1,0 +1,81 @@
+"""Sending operators what they should know: each alert once to each of them."""
+
+from starbooth.outside.telegram import lean  # noqa: F401  # before aiogram, or it builds every model
+
+# isort: split
+from collections.abc import Collection, Mapping
+
+import structlog
+from sqlalchemy import select
+
+from starbooth.base.database import Database, Tx
+from starbooth.base.errors import Unavailable
+from starbooth.domain.delivery.screen import Screen
+from starbooth.domain.payments.read import rows_of
+from starbooth.domain.users.guests import Language, language_for
+from starbooth.domain.users.operators import Alert, claim_alerts, note_alert_sent, note_operator_told
+from starbooth.domain.users.tables import guests
+from starbooth.doors.bot.difference_words import charge_in, render_alert
+from starbooth.doors.bot.messenger import BotMessenger
+from starbooth.doors.bot.words import words_for
+from starbooth.outside.telegram.errors import Blocked, TelegramRefused
+
+_log = structlog.get_logger()
+
+
+async def send_alerts(
+    database: Database, messenger: BotMessenger, *, operators: Collection[int], limit: int = 10
+) -> int:
+    """Send the news that is owed to every operator; returns how many alerts all of them have now.
+
+    Who cannot be reached now holds up no other: the alert comes again in a minute, for them alone. Several at
+    once: each sends others. A process that dies between a message and its note sends that one once more.
+    While there is no operator, the news waits.
+    """
+    if not operators:
+        return 0
+    async with database.transaction() as tx:
+        alerts = await claim_alerts(tx, limit=limit)
+        languages = await _languages(tx, operators) if alerts else {}
+        rows = await rows_of(tx, [charge_in(alert) for alert in alerts])
+    finished = 0
+    for alert in alerts:
+        waiting = [each for each in sorted(operators) if each not in alert.told]
+        screens = {language: _render(alert, language, rows) for language in Language}
+        told = [
+            await _tell(database, messenger, alert, each, screens[languages.get(each, Language.ENGLISH)])
+            for each in waiting
+        ]
+        if all(told):
+            async with database.transaction() as tx:
+                await note_alert_sent(tx, key=alert.key)
+            finished += 1
+    return finished
+
+
+async def _tell(
+    database: Database, messenger: BotMessenger, alert: Alert, operator: int, screen: Screen
+) -> bool:
+    """Tell one operator, and note it. False where it must be tried again."""
+    try:
+        await messenger.send_text(screen, chat_id=operator, reply_to_message_id=None)
+    except Unavailable as error:
+        _log.warning("alert.unavailable", alert=alert.key, operator=operator, reason=error.reason)
+        return False
+    except (Blocked, TelegramRefused) as error:
+        _log.warning("alert.undeliverable", alert=alert.key, operator=operator, reason=str(error))
+    async with database.transaction() as tx:
+        await note_operator_told(tx, key=alert.key, telegram_id=operator)
+    return True
+
+
+def _render(alert: Alert, language: Language, rows: Mapping[str, str]) -> Screen:
+    return render_alert(words_for(language), alert, row_id=rows.get(charge_in(alert)))
+
+
+async def _languages(tx: Tx, operators: Collection[int]) -> dict[int, Language]:
+    """The languages of those who have used the bot."""
+    rows = await tx.execute(
+        select(guests.c.chat_id, guests.c.language).where(guests.c.chat_id.in_(operators))
+    )
+    return {row.chat_id: language_for(row.language) for row in rows}

@@ -1,0 +1,77 @@
+"""Telling guests that a payment went back to them: what, how many stars left with it, and why. Once each."""
+
+from starbooth.outside.telegram import lean  # noqa: F401  # before aiogram, or it builds every model
+
+# isort: split
+import structlog
+from markupsafe import Markup
+
+from starbooth.base.database import Database
+from starbooth.base.errors import Unavailable
+from starbooth.domain.delivery.screen import Screen
+from starbooth.domain.payments.refund_news import RefundNews, claim_refund_news, note_refund_told
+from starbooth.doors.bot.messenger import BotMessenger
+from starbooth.doors.bot.pieces import shorten, stars
+from starbooth.doors.bot.words import words_for
+from starbooth.outside.telegram.errors import Blocked, TelegramRefused
+
+_log = structlog.get_logger()
+_LONGEST_REASON = 600
+
+
+async def tell_guests(database: Database, messenger: BotMessenger, *, limit: int = 20) -> int:
+    """Tell guests the news that they are owed; returns how many were told.
+
+    Several at once: each tells others. A process that dies between the message and the note tells once more.
+    Who cannot be reached now is tried again in a minute; who blocked the bot is not.
+    """
+    async with database.transaction() as tx:
+        claimed = await claim_refund_news(tx, limit=limit)
+    told = 0
+    for news in claimed:
+        try:
+            await messenger.send_text(render_news(news), chat_id=news.chat_id, reply_to_message_id=None)
+        except Unavailable as error:
+            _log.warning("refund_news.unavailable", refund=news.refund_id, reason=error.reason)
+            continue
+        except (Blocked, TelegramRefused) as error:
+            _log.warning("refund_news.undeliverable", refund=news.refund_id, reason=str(error))
+        else:
+            told += 1
+        async with database.transaction() as tx:
+            await note_refund_told(tx, refund_id=news.refund_id)
+    return told
+
+
+def render_news(news: RefundNews) -> Screen:
+    """What the guest reads."""
+    words = words_for(news.language)
+    lines = [
+        words.say_n(
+            "<b>Your payment of {n} Telegram Star went back to you.</b>",
+            "<b>Your payment of {n} Telegram Stars went back to you.</b>",
+            news.amount_xtr,
+        )
+    ]
+    if not news.is_ours:
+        lines.append(words.say("Telegram gave it back; nobody of the booth asked for it."))
+    if news.balance_stars >= 0:
+        lines.append(
+            words.say(
+                "With it, {stars} left your purse. You have {balance} now.",
+                stars=stars(words, news.amount_stars),
+                balance=stars(words, news.balance_stars),
+            )
+        )
+    else:
+        lines.append(
+            words.say(
+                "With it, {stars} left your purse. Part of that was spent before: you are {debt} short."
+                " Top up, and you can go on painting.",
+                stars=stars(words, news.amount_stars),
+                debt=stars(words, -news.balance_stars),
+            )
+        )
+    if news.reason:
+        lines.append(words.say("The reason: {reason}", reason=shorten(news.reason, limit=_LONGEST_REASON)))
+    return Screen(html=str(Markup("\n\n").join(lines)))

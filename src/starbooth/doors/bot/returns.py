@@ -1,0 +1,54 @@
+"""The message by which Telegram tells that a payment went back. Its guest is told by the worker, once."""
+
+from starbooth.outside.telegram import lean  # noqa: F401  # before aiogram, or it builds every model
+
+# isort: split
+import structlog
+from aiogram import F, Router
+from aiogram.types import Message
+
+from starbooth.domain.payments.refunds import Returned, book
+from starbooth.domain.payments.shop import Shop
+from starbooth.doors.bot.desk import Desk
+from starbooth.doors.bot.terms import Terms
+
+_log = structlog.get_logger()
+
+
+def returns_router(desk: Desk) -> Router:
+    """The handler, in a router of its own."""
+
+    async def on_refunded(message: Message) -> None:
+        """Book the refund. Repeat: harmless, a payment goes back once."""
+        refunded = message.refunded_payment
+        assert refunded is not None  # the filter let no other message pass
+        if refunded.currency != "XTR":
+            _log.error("refunded.other_currency", currency=refunded.currency)
+            return
+        returned = Returned(
+            charge_id=refunded.telegram_payment_charge_id,
+            telegram_id=message.chat.id,  # who sends it is not said; the chat is the payer's own
+            payload=refunded.invoice_payload,
+            amount_xtr=refunded.total_amount,
+            at=message.date,
+            came_by="update",
+            username=message.chat.username,
+        )
+        async with desk.database.transaction() as tx:
+            booked = await book(tx, returned, shop=shop_of_terms(desk.terms))
+        if not booked.is_repeat:
+            _log.info("refunded", charge=returned.charge_id, operator=booked.operator)
+
+    router = Router()
+    router.message.register(on_refunded, F.refunded_payment)
+    return router
+
+
+def shop_of_terms(terms: Terms) -> Shop:
+    """What is on sale, by what the operator decided."""
+    return Shop(
+        packs=terms.packs,
+        plan=terms.plan,
+        invoice_life=terms.invoice_life,
+        refunds_second_payment=terms.refunds_second_payment,
+    )
