@@ -16,9 +16,12 @@ from starbooth.base.embedded import database_url
 from starbooth.base.errors import SettingError, Unavailable
 from starbooth.base.settings import Settings
 from starbooth.cli.painting import opened_engine
+from starbooth.domain.payments.reconcile import read_last, xtr_text
+from starbooth.domain.users.operators import count_unsent_alerts
 from starbooth.outside.storage.store import open_storage
 from starbooth.outside.telegram.client import opened_bot
 from starbooth.outside.telegram.errors import TelegramRefused
+from starbooth.outside.telegram.stars import TelegramStars
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +90,29 @@ async def _look_at_telegram(settings: Settings) -> str:
     return f"@{me.username} at {settings.telegram_api}"
 
 
+async def _look_at_stars(settings: Settings) -> str:
+    """What the bot has, and what the last comparison with Telegram's list said."""
+    async with opened_bot(settings.token, settings.telegram_api) as bot:
+        balance = await TelegramStars(bot).balance()
+    database = Database(await database_url(settings), connections=1)
+    try:
+        async with database.transaction() as tx:
+            report = await read_last(tx)
+            unsent = await count_unsent_alerts(tx)
+    finally:
+        await database.aclose()
+    told = f"{xtr_text(balance.total_nanos)} XTR"
+    if unsent and not settings.operators:
+        raise Unavailable(f"{told}; {unsent} alerts wait, and STARBOOTH_OPERATORS names nobody to tell")
+    if report is None:
+        return f"{told}, not yet reconciled; a worker does it at its start"
+    at = f"{report.at:%Y-%m-%d %H:%M} UTC"
+    if not report.is_clean:
+        left = sum(not each.is_mended for each in report.differences)
+        raise Unavailable(f"{told}; {left} differences were left on {at}")
+    return f"{told}, reconciled on {at}"
+
+
 _CHECKS = (
     Check(name="settings", look=_look_at_settings, advice=""),
     Check(
@@ -108,5 +134,10 @@ _CHECKS = (
         name="telegram",
         look=_look_at_telegram,
         advice="Check STARBOOTH_TELEGRAM_TOKEN with @BotFather, and STARBOOTH_TELEGRAM_API if you set it.",
+    ),
+    Check(
+        name="stars",
+        look=_look_at_stars,
+        advice="Run `starbooth reconcile`: it says what differs and what to do.",
     ),
 )

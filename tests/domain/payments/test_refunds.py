@@ -361,4 +361,8 @@ class TestNews:
         async with database.transaction() as tx:
             (news,) = await claim_refund_news(tx, limit=10)
         assert (news.amount_stars, news.amount_xtr, news.balance_stars) == (50, 50, -20)
-        assert (news.reason, news.is_ours, news.chat_id) == ("<it> did not work", True, sale.telegram_id)
+        assert (news.reason, news.operator, news.chat_id) == (
+            "<it> did not work",
+            "command:eve",
+            sale.telegram_id,
+        )

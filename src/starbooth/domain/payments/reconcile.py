@@ -19,8 +19,9 @@ from starbooth.base.database import Database, Tx, is_connection_lost, sql
 from starbooth.base.errors import Refusal, Unavailable
 from starbooth.domain.payments import differences, refunds
 from starbooth.domain.payments.bank import Bank
-from starbooth.domain.payments.credit import Payment, credit
+from starbooth.domain.payments.credit import Payment
 from starbooth.domain.payments.differences import Difference, Kind, Patience, ReturnRow
+from starbooth.domain.payments.receive import receive
 from starbooth.domain.payments.refunds import Returned
 from starbooth.domain.payments.shop import Shop
 from starbooth.domain.payments.telegram_list import Listing, catch_up, read_on, sum_nanos
@@ -185,7 +186,8 @@ async def _credit_one(database: Database, row: StarRow, shop: Shop) -> list[Diff
     """Credit one, with the news of it. Nothing to tell where its update was quicker after all."""
     assert row.telegram_id is not None
     async with database.transaction() as tx:
-        credited = await credit(tx, await _payment(tx, row, row.telegram_id), shop=shop)
+        received = await receive(tx, await _payment(tx, row, row.telegram_id), shop=shop)
+        credited = received.credited
         if credited.is_repeat:
             return []
         late = Difference(

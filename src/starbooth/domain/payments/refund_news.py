@@ -13,7 +13,7 @@ _LEASE = timedelta(seconds=60)
 class RefundNews:
     """A payment of this guest went back. `reason` is what the operator wrote, empty where nobody did.
 
-    is_ours: an operator of the booth asked for it. balance_stars: what the guest has now.
+    operator: who asked for it. balance_stars: what the guest has now.
     """
 
     refund_id: str
@@ -23,7 +23,7 @@ class RefundNews:
     amount_xtr: int
     balance_stars: int
     reason: str
-    is_ours: bool
+    operator: str
 
 
 async def claim_refund_news(tx: Tx, *, limit: int) -> list[RefundNews]:
@@ -39,7 +39,7 @@ async def claim_refund_news(tx: Tx, *, limit: int) -> list[RefundNews]:
             )
             SELECT c.id AS refund_id, coalesce(g.chat_id, p.telegram_id) AS chat_id,
                 coalesce(g.language, 'en') AS language, p.amount_stars, p.amount_xtr,
-                u."stars" AS balance_stars, c.reason, c.operator <> 'telegram' AS is_ours
+                u."stars" AS balance_stars, c.reason, c.operator
             FROM claimed c
             JOIN starbooth.payments p ON p.charge_id = c.charge_id
             JOIN public."User" u ON u."id" = p.user_id

@@ -14,11 +14,12 @@ from starbooth.domain.payments.reconcile import Report, xtr_text
 from starbooth.domain.users.operators import Alert
 from starbooth.doors.bot.operators_screens import look_button, moment, signed, word_flag
 from starbooth.doors.bot.papers_screens import word_message
-from starbooth.doors.bot.pieces import stars
+from starbooth.doors.bot.pieces import shorten, stars
 from starbooth.doors.bot.words import Words
 
 _MOST_SHOWN = 10
 _LONGEST_CHARGE = 200
+_LONGEST_MESSAGE = 2500
 
 
 def word_difference(words: Words, found: Difference) -> tuple[Markup, Markup]:
@@ -139,7 +140,7 @@ def _difference_line(words: Words, found: Difference) -> Markup:
 
 def charge_in(alert: Alert) -> str:
     """The charge that the news is about; empty where there is none."""
-    return str(alert.facts.get("subject" if alert.kind == "difference" else "charge", ""))
+    return str(alert.facts.get("subject" if alert.kind == "difference" else "charge") or "")
 
 
 def render_alert(words: Words, alert: Alert, *, row_id: str | None) -> Screen:
@@ -194,9 +195,43 @@ def _word_alert(words: Words, alert: Alert) -> Markup:
                 charges="\n".join(facts["charges"]),
                 reference=facts["reference"],
             )
+        case "payment_stuck":
+            return words.say(
+                "❗ What Telegram told about {xtr} XTR of {who} cannot be written down. It is tried for a"
+                " day: look with starbooth doctor.",
+                xtr=str(facts["xtr"]),
+                who=str(facts["telegram_id"]),
+            )
+        case "payment_not_credited":
+            return words.say(
+                "❗ A payment of {amount} {currency} by {who} could not be credited: {reason}.",
+                amount=facts["amount"],
+                currency=facts["currency"],
+                who=str(facts["telegram_id"]),
+                reason=facts["reason"],
+            )
+        case "support":
+            return _word_support(words, facts)
         case _:
             told = ", ".join(f"{name}: {value}" for name, value in facts.items())
             return Markup("<b>{}</b> {}").format(alert.kind, told[:1000])
+
+
+def _word_support(words: Words, facts: Mapping[str, Any]) -> Markup:
+    """What a guest wrote to support, with their last payments."""
+    who = f"@{facts['username']}" if facts["username"] else str(facts["telegram_id"])
+    return Markup("\n\n").join(
+        [
+            words.say(
+                "✉️ {who} ({id}) asks about payments, reference {reference}:",
+                who=who,
+                id=facts["telegram_id"],
+                reference=facts["reference"],
+            ),
+            Markup("<blockquote>{}</blockquote>").format(shorten(facts["text"], limit=_LONGEST_MESSAGE)),
+            *(_charge(charge) for charge in facts["charges"]),
+        ]
+    )
 
 
 def _charge(charge_id: str) -> Markup:

@@ -9,7 +9,9 @@ from markupsafe import Markup
 from starbooth.base.database import Database
 from starbooth.base.errors import Unavailable
 from starbooth.domain.delivery.screen import Screen
+from starbooth.domain.payments.receive import BOOTH
 from starbooth.domain.payments.refund_news import RefundNews, claim_refund_news, note_refund_told
+from starbooth.domain.payments.refunds import TELEGRAM
 from starbooth.doors.bot.messenger import BotMessenger
 from starbooth.doors.bot.pieces import shorten, stars
 from starbooth.doors.bot.words import words_for
@@ -53,8 +55,10 @@ def render_news(news: RefundNews) -> Screen:
             news.amount_xtr,
         )
     ]
-    if not news.is_ours:
+    if news.operator == TELEGRAM:
         lines.append(words.say("Telegram gave it back; nobody of the booth asked for it."))
+    elif news.operator == BOOTH:
+        lines.append(words.say("Its invoice had been paid before, so the second payment went back."))
     if news.balance_stars >= 0:
         lines.append(
             words.say(
@@ -72,6 +76,6 @@ def render_news(news: RefundNews) -> Screen:
                 debt=stars(words, -news.balance_stars),
             )
         )
-    if news.reason:
+    if news.reason and news.operator not in (TELEGRAM, BOOTH):
         lines.append(words.say("The reason: {reason}", reason=shorten(news.reason, limit=_LONGEST_REASON)))
     return Screen(html=str(Markup("\n\n").join(lines)))

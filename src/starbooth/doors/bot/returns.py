@@ -5,6 +5,7 @@ from starbooth.outside.telegram import lean  # noqa: F401  # before aiogram, or 
 # isort: split
 import structlog
 from aiogram import F, Router
+from aiogram.enums import ChatType
 from aiogram.types import Message
 
 from starbooth.domain.payments.refunds import Returned, book
@@ -25,14 +26,18 @@ def returns_router(desk: Desk) -> Router:
         if refunded.currency != "XTR":
             _log.error("refunded.other_currency", currency=refunded.currency)
             return
+        # Who sends it is not said. A private chat is the payer's own.
+        is_private = message.chat.type == ChatType.PRIVATE or message.from_user is None
+        payer = message.chat if is_private else message.from_user
+        assert payer is not None
         returned = Returned(
             charge_id=refunded.telegram_payment_charge_id,
-            telegram_id=message.chat.id,  # who sends it is not said; the chat is the payer's own
+            telegram_id=payer.id,
             payload=refunded.invoice_payload,
             amount_xtr=refunded.total_amount,
             at=message.date,
             came_by="update",
-            username=message.chat.username,
+            username=payer.username,
         )
         async with desk.database.transaction() as tx:
             booked = await book(tx, returned, shop=shop_of_terms(desk.terms))
