@@ -37,6 +37,7 @@ async def photograph(url: str, guest_id: int, folder: Path, *, is_paying: bool =
                 device_scale_factor=2,
                 color_scheme="dark" if colours == "dark" else "light",
                 locale="en-GB",
+                bypass_csp=True,  # waiting for a function evaluates it in the page, which the page forbids
             )
             page = await context.new_page()
             await page.goto(f"{url}/?guest={guest_id}")
