@@ -5,7 +5,7 @@ from typing import Any
 
 from aiogram import Bot
 from aiogram.client.session.base import BaseSession
-from aiogram.methods import AnswerCallbackQuery, GetMe, SendMessage, TelegramMethod
+from aiogram.methods import AnswerCallbackQuery, GetMe, SendInvoice, SendMessage, TelegramMethod
 from aiogram.types import User
 
 ME = User(id=42, is_bot=True, first_name="Starbooth", username="starbooth_bot")
@@ -27,7 +27,7 @@ class RecordingSession(BaseSession):
         if isinstance(method, GetMe):
             return ME
         self.calls.append(method)
-        if isinstance(method, SendMessage):
+        if isinstance(method, SendMessage | SendInvoice):
             chat = {"id": method.chat_id, "type": "private"}
             return method.__returning__.model_validate({"message_id": 1, "date": 0, "chat": chat})
         return True
