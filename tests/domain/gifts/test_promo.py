@@ -26,9 +26,8 @@ from tests.make.guests import make_guest, read_stars
 async def make_code(
     database: Database, code: str = "SUMMER", *, stars: int = 7, uses: int = 10, days: int | None = None
 ) -> None:
-    life = None if days is None else timedelta(days=days)
     async with database.transaction() as tx:
-        await add_code(tx, typed=code, amount_stars=stars, uses=uses, life=life, operator="command:test")
+        await add_code(tx, typed=code, amount_stars=stars, uses=uses, days=days, operator="command:test")
 
 
 async def try_code(database: Database, user_id: str, typed: str, key: str = "tg:1:1") -> Redeemed | Refusal:

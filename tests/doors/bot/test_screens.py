@@ -2,7 +2,7 @@
 
 import html
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
@@ -16,8 +16,6 @@ from starbooth.domain.orders.end import OrderState
 from starbooth.domain.orders.errors import NoSuchOrder, RequestKeyReused, TooLateToCancel, TooManyOrders
 from starbooth.domain.orders.read import OrderView
 from starbooth.domain.stars.errors import AmountRefused, NotEnoughStars, TooManyStars
-from starbooth.domain.stars.history import Account, Entry
-from starbooth.domain.stars.tables import TransactionStatus, TransactionType
 from starbooth.domain.users.guests import Language
 from starbooth.doors.bot import answers
 from starbooth.doors.bot.actions import VARIATIONS, Action, Verb, parse_action, vary
@@ -285,26 +283,6 @@ class TestAnswers:
         assert len(short_text) <= 120
         for command in Command:
             assert 3 <= len(describe_command(command, words)) <= 256
-
-    @pytest.mark.parametrize("language", LANGUAGES)
-    def test_every_kind_of_movement_has_a_name_of_its_own(self, language: Language) -> None:
-        at = datetime(2026, 11, 23, 7, 0)  # noqa: DTZ001 - as the contract stores it
-        entries = tuple(
-            Entry(amount=amount, kind=kind, status=TransactionStatus.COMPLETED, at=at)
-            for kind, amount in zip(TransactionType, (5, -3, -9, 3, 7, 20), strict=True)
-        )
-        screen = answers.render_balance(
-            words_for(language), Account(stars=17, spent_stars=12, entries=entries)
-        )
-        Tags(screen.html)
-        names = [line.split(" · ")[1] for line in screen.html.split("\n") if " · " in line]
-        assert len(set(names)) == len(TransactionType)
-
-    def test_an_invoice_that_was_not_paid_is_no_movement(self) -> None:
-        at = datetime(2026, 11, 23, 7, 0)  # noqa: DTZ001 - as the contract stores it
-        unpaid = Entry(amount=50, kind=TransactionType.PURCHASE, status=TransactionStatus.PENDING, at=at)
-        screen = answers.render_balance(ENGLISH, Account(stars=0, spent_stars=0, entries=(unpaid,)))
-        assert "Lately" not in screen.html
 
     @pytest.mark.parametrize("language", LANGUAGES)
     def test_long_names_and_large_numbers_stay_valid(self, language: Language) -> None:

@@ -4,10 +4,8 @@ Locks: the guest's account, then the row of the code.
 """
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from starbooth.base.database import Tx, sql
 from starbooth.domain.gifts.errors import (
@@ -119,31 +117,28 @@ async def redeem(tx: Tx, *, user_id: str, typed: str, request_key: str) -> Redee
 
 
 async def add_code(
-    tx: Tx, *, typed: str, amount_stars: int, uses: int, life: timedelta | None, operator: str
+    tx: Tx, *, typed: str, amount_stars: int, uses: int, days: int | None, operator: str
 ) -> PromoCode:
-    """Make a code that `uses` guests can turn into `amount_stars` each, within `life`, or for good.
+    """Make a code that `uses` guests can turn into `amount_stars` each, within so many days, or for good.
 
     Not safe to repeat: the second time there is one. Raises: CodeRefused, CodeTaken.
     """
-    code = _check(typed, amount_stars=amount_stars, uses=uses, life=life)
+    code = _check(typed, amount_stars=amount_stars, uses=uses, days=days)
     row = (
         await tx.execute(
             sql("""
                 INSERT INTO starbooth.promo_codes (code, amount_stars, most_claims, expires_at, operator)
-                VALUES (:code, :amount_stars, :uses, now() + CAST(:life AS interval), :operator)
+                VALUES (:code, :amount_stars, :uses, now() + make_interval(days => CAST(:days AS integer)),
+                    :operator)
                 ON CONFLICT DO NOTHING
                 RETURNING code, amount_stars, claims, most_claims, expires_at, operator, created_at
             """),
-            {"code": code, "amount_stars": amount_stars, "uses": uses, "life": life, "operator": operator},
+            {"code": code, "amount_stars": amount_stars, "uses": uses, "days": days, "operator": operator},
         )
     ).first()
     if row is None:
         raise CodeTaken(code)
-    facts: Mapping[str, Any] = {
-        "stars": amount_stars,
-        "uses": uses,
-        "days": None if life is None else life.days,
-    }
+    facts = {"stars": amount_stars, "uses": uses, "days": days}
     await log_deed(tx, operator=operator, action="promo_add", subject=code, facts=facts)
     return PromoCode(**row._mapping)
 
@@ -159,7 +154,7 @@ async def list_codes(tx: Tx) -> list[PromoCode]:
     return [PromoCode(**row._mapping) for row in rows]
 
 
-def _check(typed: str, *, amount_stars: int, uses: int, life: timedelta | None) -> str:
+def _check(typed: str, *, amount_stars: int, uses: int, days: int | None) -> str:
     code = read_code(typed)
     if code is None:
         raise CodeRefused("a code is 3 to 32 letters A-Z and digits")
@@ -167,6 +162,6 @@ def _check(typed: str, *, amount_stars: int, uses: int, life: timedelta | None) 
         raise CodeRefused(f"a code gives 1 to {ledger.LARGEST_AMOUNT} stars")
     if not 1 <= uses <= LARGEST_USES:
         raise CodeRefused(f"a code has 1 to {LARGEST_USES} uses")
-    if life is not None and not timedelta(days=1) <= life <= timedelta(days=LONGEST_LIFE_DAYS):
+    if days is not None and not 1 <= days <= LONGEST_LIFE_DAYS:
         raise CodeRefused(f"a code lives 1 to {LONGEST_LIFE_DAYS} days")
     return code

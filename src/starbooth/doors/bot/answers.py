@@ -1,11 +1,10 @@
-"""What the bot answers to all that is no order: greetings, the balance, refusals, things it cannot paint.
+"""What the bot answers to all that is no order: greetings, help, refusals, things it cannot paint.
 
 Pure: facts in, a screen or a short text out.
 """
 
 from collections.abc import Sequence
 
-from babel.dates import format_skeleton
 from markupsafe import Markup
 
 from starbooth.base.errors import Refusal
@@ -13,10 +12,9 @@ from starbooth.domain.delivery.screen import Button, Screen
 from starbooth.domain.generations.errors import CountRefused, PromptTooLong
 from starbooth.domain.orders.errors import TooManyOrders
 from starbooth.domain.stars.errors import NotEnoughStars
-from starbooth.domain.stars.history import Account, Entry
-from starbooth.domain.stars.tables import TransactionStatus, TransactionType
 from starbooth.doors.bot.actions import Action
 from starbooth.doors.bot.commands import Command, describe_command
+from starbooth.doors.bot.gifts_screens import word_gift_refusal
 from starbooth.doors.bot.paying_screens import word_payment_refusal
 from starbooth.doors.bot.pieces import stars
 from starbooth.doors.bot.plan_screens import word_plan_refusal
@@ -90,16 +88,6 @@ def render_help(words: Words, *, commands: Sequence[Command], price_stars: int) 
         ),
         words.say("While a picture waits you can cancel it. A picture that does not come out costs nothing."),
         Markup("\n").join(lines),
-    )
-
-
-def render_balance(words: Words, account: Account) -> Screen:
-    """The answer to /balance."""
-    entries = [_entry(words, entry) for entry in account.entries if _counts(entry)]
-    return _screen(
-        words.say("<b>You have {stars}.</b>", stars=stars(words, account.stars)),
-        words.say("Spent so far: {stars}.", stars=stars(words, account.spent_stars)),
-        Markup("\n").join([words.say("Lately:"), *entries]) if entries else Markup(),
     )
 
 
@@ -185,6 +173,12 @@ def _unpaintable(words: Words, kind: str) -> Markup:
 def word_refusal(refusal: Refusal, words: Words) -> Markup:
     """Two sentences for an expected no, at most 200 characters and without marks: also fit for a pop-up."""
     match refusal:
+        case NotEnoughStars() if refusal.balance_stars < 0:
+            return words.say(
+                "A payment went back to you after its stars were spent: you are {debt} short. Top up first."
+                " Nothing was charged.",
+                debt=stars(words, -refusal.balance_stars),
+            )
         case NotEnoughStars():
             return words.say(
                 "This costs {price}, and you have {balance}. Nothing was charged.",
@@ -212,6 +206,7 @@ def word_refusal(refusal: Refusal, words: Words) -> Markup:
     return (
         word_plan_refusal(refusal, words)
         or word_payment_refusal(refusal, words)
+        or word_gift_refusal(refusal, words)
         or _word_plain_refusal(refusal.code, words)
     )
 
@@ -230,36 +225,6 @@ def _word_plain_refusal(code: str, words: Words) -> Markup:
             return words.say("Your purse is full: it cannot hold that many stars.")
         case _:
             return words.say("That is not possible. Nothing was charged.")
-
-
-def _counts(entry: Entry) -> bool:
-    return entry.status in (TransactionStatus.COMPLETED, TransactionStatus.REFUNDED) or entry.amount < 0
-
-
-def _entry(words: Words, entry: Entry) -> Markup:
-    day = format_skeleton("MMMd", entry.at, locale=words.language.value)
-    amount = f"+{entry.amount}" if entry.amount > 0 else f"−{-entry.amount}"
-    return Markup("<code>{}</code> · {} · {}").format(amount, _kind(words, entry), day)
-
-
-def _kind(words: Words, entry: Entry) -> Markup:
-    match entry.kind:
-        case TransactionType.GENERATION if entry.status is TransactionStatus.PENDING:
-            return words.say("set aside for a picture")
-        case TransactionType.GENERATION if entry.status is TransactionStatus.REFUNDED:
-            return words.say("a picture that was not made")
-        case TransactionType.GENERATION:
-            return words.say("a picture")
-        case TransactionType.TRAINING:
-            return words.say("a training")
-        case TransactionType.REFUND:
-            return words.say("given back")
-        case TransactionType.PURCHASE:
-            return words.say("bought")
-        case TransactionType.ADMIN_GRANT:
-            return words.say("from the people who run the booth")
-        case TransactionType.BONUS:
-            return words.say("a gift")
 
 
 def _screen(*paragraphs: Markup) -> Screen:

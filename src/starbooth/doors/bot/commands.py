@@ -14,14 +14,24 @@ class Command(StrEnum):
     BUY = "buy"
     BALANCE = "balance"
     PLAN = "plan"
+    DAILY = "daily"
+    PROMO = "promo"
+    INVITE = "invite"
     CANCEL = "cancel"
     HELP = "help"
+    PAYSUPPORT = "paysupport"
+    TERMS = "terms"
+    PRIVACY = "privacy"
 
 
 def offered_commands(terms: Terms) -> Sequence[Command]:
     """The commands that do something in this booth, in the order of the menu."""
-    idle = {Command.PLAN} if terms.plan is None else set()
-    return [command for command in Command if command not in idle]
+    is_idle = {
+        Command.PLAN: terms.plan is None,
+        Command.DAILY: terms.daily_stars == 0,
+        Command.INVITE: terms.referral_stars == 0,
+    }
+    return [command for command in Command if not is_idle.get(command, False)]
 
 
 def describe_command(command: Command, words: Words) -> str:
@@ -35,7 +45,19 @@ def describe_command(command: Command, words: Words) -> str:
             return words.plain("Your stars and what they did")
         case Command.PLAN:
             return words.plain("The monthly plan")
+        case Command.DAILY:
+            return words.plain("The gift of the day")
+        case Command.PROMO:
+            return words.plain("Turn a code into stars")
+        case Command.INVITE:
+            return words.plain("Bring a friend, and both get stars")
         case Command.CANCEL:
             return words.plain("Cancel the picture that waits")
         case Command.HELP:
             return words.plain("How this works")
+        case Command.PAYSUPPORT:
+            return words.plain("Help with a payment")
+        case Command.TERMS:
+            return words.plain("The rules")
+        case Command.PRIVACY:
+            return words.plain("What is kept about you")

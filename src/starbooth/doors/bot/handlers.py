@@ -27,18 +27,22 @@ from starbooth.domain.generations.request import PictureRequest, Recipient, requ
 from starbooth.domain.orders.place import Source
 from starbooth.domain.orders.read import newest_active
 from starbooth.domain.stars.errors import NotEnoughStars
-from starbooth.domain.stars.history import read_account
 from starbooth.domain.users.guests import Guest, language_for, note_blocked
 from starbooth.domain.users.operators import raise_alert
 from starbooth.doors.bot import answers, presses
 from starbooth.doors.bot.actions import Action, parse_action
 from starbooth.doors.bot.commands import Command, offered_commands
 from starbooth.doors.bot.desk import Desk, words_of
+from starbooth.doors.bot.gifts import gifts_router
 from starbooth.doors.bot.inbox import NOTE, Update, note_in_update
+from starbooth.doors.bot.operators import operators_router
+from starbooth.doors.bot.papers import papers_router
 from starbooth.doors.bot.paying import payments_router, shop_router
 from starbooth.doors.bot.paying_screens import render_stuck
 from starbooth.doors.bot.plan import plan_router
 from starbooth.doors.bot.presses import Pressed
+from starbooth.doors.bot.purse import purse_router
+from starbooth.doors.bot.returns import returns_router
 from starbooth.doors.bot.terms import Terms
 from starbooth.doors.bot.words import words_for
 from starbooth.outside.telegram.errors import Blocked
@@ -47,7 +51,6 @@ _log = structlog.get_logger()
 
 ALLOWED_UPDATES = ("message", "callback_query", "my_chat_member", "subscription", "pre_checkout_query")
 _COMMAND = re.compile(r"/([A-Za-z0-9_]{1,32})(?:@([A-Za-z0-9_]{1,32}))?(?:\s|$)")
-_MOVEMENTS_SHOWN = 10
 _ALBUMS_REMEMBERED = 1000
 # What a guest can send that is no text. Everything else without text is Telegram's own notice, not theirs.
 _THINGS = frozenset(
@@ -69,9 +72,14 @@ class Handlers:
         self._dispatcher = Dispatcher(disable_fsm=True)  # its states would pile up in memory, one per guest
         # In this order; the first handler that fits an update has it to itself.
         self._dispatcher.include_router(payments_router(self._desk))
+        self._dispatcher.include_router(returns_router(self._desk))
         self._dispatcher.include_router(self._groups())
         self._dispatcher.include_router(shop_router(self._desk))
         self._dispatcher.include_router(plan_router(self._desk))
+        self._dispatcher.include_router(operators_router(self._desk))
+        self._dispatcher.include_router(purse_router(self._desk))
+        self._dispatcher.include_router(gifts_router(self._desk))
+        self._dispatcher.include_router(papers_router(self._desk))
         self._dispatcher.include_router(self._router())
 
     def _groups(self) -> Router:
@@ -83,7 +91,6 @@ class Handlers:
         router = Router()
         router.message.register(self.on_start, CommandFilter(Command.START, ignore_case=True))
         router.message.register(self.on_help, CommandFilter(Command.HELP, ignore_case=True))
-        router.message.register(self.on_balance, CommandFilter(Command.BALANCE, ignore_case=True))
         router.message.register(self.on_cancel, CommandFilter(Command.CANCEL, ignore_case=True))
         router.message.register(self.on_unknown_command, F.text.regexp(_COMMAND))
         router.message.register(self.on_prompt, F.text)
@@ -159,13 +166,6 @@ class Handlers:
             met.words, commands=offered_commands(self._desk.terms), price_stars=await self._price_stars()
         )
         await self._desk.send(screen, chat_id=message.chat.id)
-
-    async def on_balance(self, message: Message) -> None:
-        """Tell the balance and the last movements."""
-        met = await self._desk.meet(message.from_user)
-        async with self._desk.database.transaction() as tx:
-            account = await read_account(tx, user_id=met.guest.user_id, limit=_MOVEMENTS_SHOWN)
-        await self._desk.send(answers.render_balance(met.words, account), chat_id=message.chat.id)
 
     async def on_cancel(self, message: Message, event_update: ParsedUpdate) -> None:
         """Cancel the guest's newest order, if it still waits. A second run must not cancel the next one."""

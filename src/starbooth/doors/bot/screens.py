@@ -74,7 +74,7 @@ def _done(view: OrderView, words: Words) -> Screen:
 def _failed(view: OrderView, words: Words) -> Screen:
     lines = [
         words.say("<b>This picture did not come out.</b>"),
-        _reason(view.error_code, words),
+        word_reason(view.error_code, words),
         _returned(view, words),
     ]
     retry = _order_button(view, words.plain("Try again · {price} ⭐", price=_unit(view)), Verb.RETRY)
@@ -93,7 +93,7 @@ def _returned(view: OrderView, words: Words) -> Markup:
     return words.say_n("Your {n} star is back.", "All {n} stars are back with you.", n)
 
 
-def _reason(code: str | None, words: Words) -> Markup:
+def word_reason(code: str | None, words: Words) -> Markup:
     """Why an order failed, in words for the guest. What only an operator can mend is trouble on our side."""
     match code:
         case "content_policy_violation":

@@ -29,6 +29,7 @@ from aiogram.exceptions import (
 from aiogram.types import (
     BufferedInputFile,
     InlineKeyboardMarkup,
+    InputFile,
     InputMediaPhoto,
     Message,
     ReplyParameters,
@@ -133,6 +134,18 @@ async def edit_picture(
             media, chat_id=chat_id, message_id=message_id, reply_markup=keyboard, request_timeout=UPLOAD_S
         )
     return shown.photo[-1].file_id if isinstance(shown, Message) and shown.photo else None
+
+
+async def send_document(bot: Bot, file: InputFile, html: str, *, chat_id: int) -> int:
+    """Send a file as it is, with these words below, and return the message's id. Not safe to repeat.
+
+    Raises: Blocked, TelegramRefused, TelegramUnavailable.
+    """
+    with telegram_errors():
+        message = await bot.send_document(
+            chat_id, file, caption=html, parse_mode=ParseMode.HTML, request_timeout=UPLOAD_S
+        )
+    return message.message_id
 
 
 @contextmanager
