@@ -15,7 +15,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from bench import audit, hold, journey, memory, picture, start
+from bench import audit, hold, journey, memory, movements, picture, purchases, start
 from bench.figures import Figure, Measurement
 
 OUT = Path(__file__).parent / "out"
@@ -26,6 +26,8 @@ MEASUREMENTS: Mapping[str, Callable[[], Awaitable[Measurement]]] = {
     "memory": memory.measure,
     "start": start.measure,
     "audit": audit.measure,
+    "movements": movements.measure,
+    "purchases": purchases.measure,
 }
 
 

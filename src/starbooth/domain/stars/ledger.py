@@ -32,7 +32,7 @@ MOVE = """
     SELECT outcome, transaction_id, balance FROM starbooth.move_stars(
         $1, $2, $3, CAST($4 AS public."TransactionType"), CAST($5 AS public."TransactionStatus"), $6, $7)
 """
-_END_HOLD = "SELECT outcome, transaction_id, balance FROM starbooth.end_hold($1, $2, $3, $4)"
+END_HOLD = "SELECT outcome, transaction_id, balance FROM starbooth.end_hold($1, $2, $3, $4)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +152,7 @@ async def _end(tx: Tx, *, hold_id: str, spent_stars: int, facts: Mapping[str, An
         raise AmountRefused(spent_stars)
     driver = await driver_of(tx)
     values = (new_id(), hold_id, spent_stars, json.dumps(dict(facts)))
-    outcome, transaction_id, balance = await driver.fetchrow(_END_HOLD, *values)
+    outcome, transaction_id, balance = await driver.fetchrow(END_HOLD, *values)
     if outcome == "more_than_held":
         raise AmountRefused(spent_stars)
     return answer(outcome, transaction_id, balance, about=hold_id)
