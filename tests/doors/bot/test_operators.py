@@ -13,8 +13,6 @@ from starbooth.base.database import Database, sql
 from starbooth.base.settings import Settings
 from starbooth.domain.payments.differences import Patience
 from starbooth.domain.payments.reconcile import carry_out_due, reconcile
-from starbooth.domain.users.operators import raise_alert
-from starbooth.doors.bot.alerts import send_alerts
 from starbooth.doors.bot.inbox import keep_updates
 from starbooth.doors.bot.messenger import BotMessenger
 from starbooth.doors.bot.operators_screens import Deed, Wish, parse_deed
@@ -164,6 +162,10 @@ class TestRefund:
         assert "50 stars left your purse. You have 0 stars now." in told.text
         assert "The reason: it did <not> work" in told.text
         assert await deeds(database, "refund") == [f"telegram:{eve.user_id}"]
+        report = await reconcile(database, TelegramStars(bot), shop=till.shop)  # the third to tell of it
+        assert report is not None
+        assert report.differences == ()
+        assert await till.rows() == [("PURCHASE", 50, "REFUNDED"), ("REFUND", -50, "COMPLETED")]
         await assert_accounts_are_true(database)
 
     async def test_spent_stars_need_the_other_button_and_then_nothing_can_be_spent(
@@ -241,6 +243,23 @@ class TestRefund:
     async def test_an_unknown_charge_and_no_charge_are_refused(self, eve: Guest) -> None:
         await ask(eve, "/refund stx_no", "No payment with this charge id")
         await ask(eve, "/refund", "Write it like this: /refund")
+
+
+class TestLostPayments:
+    async def test_a_payment_that_nobody_told_us_of_is_credited_by_the_list_and_its_guest_hears_of_it(
+        self, eve: Guest, till: Till, database: Database, bot: Bot
+    ) -> None:
+        await eve.add_fault("lost_update", method="successful_payment")
+        await till.sell(is_credited=False)
+        at_once = Patience(fresh=timedelta(seconds=-5))
+        for _ in range(2):
+            assert await reconcile(database, TelegramStars(bot), shop=till.shop, patience=at_once)
+            await tell_guests(database, BotMessenger(bot))
+        assert await balance_of(database, till.guest) == 50
+        told = [each.text for each in await till.guest.messages() if "has arrived" in each.text]
+        assert len(told) == 1
+        assert "It brought you 50 stars; you have 50 stars now." in told[0]
+        assert await till.rows() == [("PURCHASE", 50, "COMPLETED")]
 
 
 class TestMoneyThatWentBackWithoutUs:
@@ -351,57 +370,3 @@ class TestButtons:
     def test_every_button_is_understood_and_fits(self, deed: Deed) -> None:
         assert parse_deed(str(deed)) == deed
         assert len(str(deed).encode()) <= 64
-
-
-class TestAlerts:
-    async def test_each_operator_is_told_once_in_their_language_with_a_button_to_look(
-        self, eve: Guest, olga: Guest, till: Till, stars: Stars, database: Database, bot: Bot
-    ) -> None:
-        await start(eve)
-        await start(olga)
-        sale = await sell(till)
-        await stars.chargeback(sale.charge_id)
-        await reconcile(
-            database, TelegramStars(bot), shop=till.shop, patience=Patience(late=timedelta(minutes=10))
-        )
-        operators = (eve.user_id, olga.user_id)
-        sent = await asyncio.gather(
-            *(send_alerts(database, BotMessenger(bot), operators=operators) for _ in range(3))
-        )
-        assert sum(sent) == 2  # the payment fitted no invoice, and it went back
-        told = await eve.wait_for(lambda message: "💸" in message.text)
-        assert "Their balance is 0 stars now." in told.text
-        assert told.labels == ["Look"]
-        await olga.wait_for(lambda message: "💸 Оплата 50 XTR" in message.text)
-        assert await send_alerts(database, BotMessenger(bot), operators=operators) == 0
-        assert len([each for each in await eve.messages() if "💸" in each.text]) == 1
-        await eve.press(told, "Look")
-        await eve.wait_for(lambda message: "Telegram did it" in message.text)
-
-    async def test_one_who_blocked_the_bot_or_cannot_be_reached_holds_up_no_other(
-        self, eve: Guest, olga: Guest, database: Database, bot: Bot, make_guest: MakeGuest
-    ) -> None:
-        for each in (eve, olga):
-            await start(each)
-        iris = await make_guest("Iris")
-        await start(iris)
-        await eve.block()
-        await olga.add_fault("server_error", method="sendmessage", chat_id=olga.user_id)
-        async with database.transaction() as tx:
-            await raise_alert(tx, key="k", kind="refund_stuck", facts={"telegram_id": 7, "reason": "<x>"})
-        operators = (eve.user_id, olga.user_id, iris.user_id)
-        assert await send_alerts(database, BotMessenger(bot), operators=operators) == 0
-        await iris.wait_for(lambda message: "not been answered yet: <x>" in message.text)
-        assert await send_alerts(database, BotMessenger(bot), operators=operators) == 0  # not due yet
-        async with database.transaction() as tx:
-            await tx.execute(sql("UPDATE starbooth.alerts SET due_at = now()"))
-        assert await send_alerts(database, BotMessenger(bot), operators=operators) == 1
-        await olga.wait_for(lambda message: "<x>" in message.text)
-        assert len([each for each in await iris.messages() if "<x>" in each.text]) == 1
-
-    async def test_without_operators_the_news_waits(self, database: Database, bot: Bot) -> None:
-        async with database.transaction() as tx:
-            await raise_alert(tx, key="k", kind="of_another_release", facts={"charge": "stx_1", "n": 1})
-        assert await send_alerts(database, BotMessenger(bot), operators=()) == 0
-        async with database.transaction() as tx:
-            assert await tx.scalar(sql("SELECT sent_at IS NULL FROM starbooth.alerts"))

@@ -22,6 +22,7 @@ from starbooth.domain.payments.bank import Bank
 from starbooth.domain.payments.credit import Payment
 from starbooth.domain.payments.differences import Difference, Kind, Patience, ReturnRow
 from starbooth.domain.payments.receive import receive
+from starbooth.domain.payments.refund_news import owe_late_payment
 from starbooth.domain.payments.refunds import Returned
 from starbooth.domain.payments.shop import Shop
 from starbooth.domain.payments.telegram_list import Listing, catch_up, read_on, sum_nanos
@@ -200,6 +201,7 @@ async def _credit_one(database: Database, row: StarRow, shop: Shop) -> list[Diff
             },
         )
         await _alert(tx, late)
+        await owe_late_payment(tx, charge_id=credited.charge_id)
     _log.warning("reconcile.credited_late", charge=row.id, user=credited.user_id)
     return [late]
 

@@ -1,4 +1,4 @@
-"""What guests are owed about payments that went back: each is told once. Sends nothing itself."""
+"""What guests are owed about payments that went back or were found late: each is told once. Sends nothing."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -53,3 +53,55 @@ async def claim_refund_news(tx: Tx, *, limit: int) -> list[RefundNews]:
 async def note_refund_told(tx: Tx, *, refund_id: str) -> None:
     """The guest has been told, or cannot be. Repeat: harmless."""
     await tx.execute(sql("UPDATE starbooth.refunds SET tell_at = NULL WHERE id = :id"), {"id": refund_id})
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatePayment:
+    """A payment that was found in Telegram's list. balance_stars: what the guest has now."""
+
+    charge_id: str
+    chat_id: int
+    language: Language
+    amount_stars: int
+    amount_xtr: int
+    balance_stars: int
+
+
+async def owe_late_payment(tx: Tx, *, charge_id: str) -> None:
+    """Owe a guest the news that their payment was found. Repeat: owed once more, so do it with the credit."""
+    await tx.execute(
+        sql("UPDATE starbooth.payments SET tell_at = now() WHERE charge_id = :id"), {"id": charge_id}
+    )
+
+
+async def claim_late_payments(tx: Tx, *, limit: int) -> list[LatePayment]:
+    """As `claim_refund_news`, of payments that were found late. One that went back since is not told of."""
+    rows = await tx.execute(
+        sql("""
+            WITH claimed AS (
+                UPDATE starbooth.payments p SET tell_at = CASE WHEN EXISTS (
+                    SELECT FROM starbooth.refunds r WHERE r.charge_id = p.charge_id AND r.state <> 'refused')
+                    THEN NULL ELSE now() + CAST(:lease AS interval) END
+                WHERE charge_id IN (
+                    SELECT charge_id FROM starbooth.payments WHERE tell_at <= now()
+                    ORDER BY tell_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+                RETURNING charge_id, user_id, telegram_id, amount_stars, amount_xtr, tell_at
+            )
+            SELECT c.charge_id, coalesce(g.chat_id, c.telegram_id) AS chat_id,
+                coalesce(g.language, 'en') AS language, c.amount_stars, c.amount_xtr,
+                u."stars" AS balance_stars
+            FROM claimed c
+            JOIN public."User" u ON u."id" = c.user_id
+            LEFT JOIN starbooth.guests g ON g.user_id = c.user_id
+            WHERE c.tell_at IS NOT NULL
+        """),
+        {"lease": _LEASE, "limit": limit},
+    )
+    return [LatePayment(**{**row._mapping, "language": Language(row.language)}) for row in rows]
+
+
+async def note_late_payment_told(tx: Tx, *, charge_id: str) -> None:
+    """The guest has been told, or cannot be. Repeat: harmless."""
+    await tx.execute(
+        sql("UPDATE starbooth.payments SET tell_at = NULL WHERE charge_id = :id"), {"id": charge_id}
+    )

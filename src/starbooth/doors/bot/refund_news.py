@@ -1,4 +1,4 @@
-"""Telling guests that a payment went back to them: what, how many stars left with it, and why. Once each."""
+"""Telling guests that a payment went back, what left their purse and why; or that one was found late."""
 
 from starbooth.outside.telegram import lean  # noqa: F401  # before aiogram, or it builds every model
 
@@ -10,9 +10,17 @@ from starbooth.base.database import Database
 from starbooth.base.errors import Unavailable
 from starbooth.domain.delivery.screen import Screen
 from starbooth.domain.payments.receive import BOOTH
-from starbooth.domain.payments.refund_news import RefundNews, claim_refund_news, note_refund_told
+from starbooth.domain.payments.refund_news import (
+    LatePayment,
+    RefundNews,
+    claim_late_payments,
+    claim_refund_news,
+    note_late_payment_told,
+    note_refund_told,
+)
 from starbooth.domain.payments.refunds import TELEGRAM
 from starbooth.doors.bot.messenger import BotMessenger
+from starbooth.doors.bot.operators_screens import signed
 from starbooth.doors.bot.pieces import shorten, stars
 from starbooth.doors.bot.words import words_for
 from starbooth.outside.telegram.errors import Blocked, TelegramRefused
@@ -28,21 +36,51 @@ async def tell_guests(database: Database, messenger: BotMessenger, *, limit: int
     Who cannot be reached now is tried again in a minute; who blocked the bot is not.
     """
     async with database.transaction() as tx:
-        claimed = await claim_refund_news(tx, limit=limit)
+        returned = await claim_refund_news(tx, limit=limit)
+        late = await claim_late_payments(tx, limit=limit)
     told = 0
-    for news in claimed:
-        try:
-            await messenger.send_text(render_news(news), chat_id=news.chat_id, reply_to_message_id=None)
-        except Unavailable as error:
-            _log.warning("refund_news.unavailable", refund=news.refund_id, reason=error.reason)
-            continue
-        except (Blocked, TelegramRefused) as error:
-            _log.warning("refund_news.undeliverable", refund=news.refund_id, reason=str(error))
-        else:
-            told += 1
-        async with database.transaction() as tx:
-            await note_refund_told(tx, refund_id=news.refund_id)
+    for payment in late:  # what was found before what went back
+        outcome = await _send(messenger, render_late(payment), chat_id=payment.chat_id)
+        if outcome is not None:
+            told += outcome
+            async with database.transaction() as tx:
+                await note_late_payment_told(tx, charge_id=payment.charge_id)
+    for news in returned:
+        outcome = await _send(messenger, render_news(news), chat_id=news.chat_id)
+        if outcome is not None:
+            told += outcome
+            async with database.transaction() as tx:
+                await note_refund_told(tx, refund_id=news.refund_id)
     return told
+
+
+async def _send(messenger: BotMessenger, screen: Screen, *, chat_id: int) -> bool | None:
+    """Whether it arrived; None where that must be tried again."""
+    try:
+        await messenger.send_text(screen, chat_id=chat_id, reply_to_message_id=None)
+    except Unavailable as error:
+        _log.warning("money_news.unavailable", chat=chat_id, reason=error.reason)
+        return None
+    except (Blocked, TelegramRefused) as error:
+        _log.warning("money_news.undeliverable", chat=chat_id, reason=str(error))
+        return False
+    return True
+
+
+def render_late(payment: LatePayment) -> Screen:
+    """What a guest reads whose payment was found in Telegram's list."""
+    words = words_for(payment.language)
+    found = words.say_n(
+        "<b>Your payment of {n} Telegram Star has arrived.</b>",
+        "<b>Your payment of {n} Telegram Stars has arrived.</b>",
+        payment.amount_xtr,
+    )
+    given = words.say(
+        "It took longer than it should, sorry. It brought you {stars}; you have {balance} now.",
+        stars=stars(words, payment.amount_stars),
+        balance=signed(words, payment.balance_stars),
+    )
+    return Screen(html=str(Markup("\n\n").join([found, given])))
 
 
 def render_news(news: RefundNews) -> Screen:

@@ -235,6 +235,7 @@ CREATE INDEX purchases_open_idx ON starbooth.purchases (expires_at) WHERE NOT is
 CREATE INDEX purchases_open_of_user_idx ON starbooth.purchases (user_id, created_at DESC) WHERE NOT is_closed;
 
 -- A payment of Telegram, by its charge id. `flag`: why an operator should look at it, null where all is well.
+-- `tell_at`: when its guest is to be told of it, null where nothing is owed to them.
 CREATE TABLE starbooth.payments (
     charge_id text PRIMARY KEY,
     transaction_id text NOT NULL UNIQUE REFERENCES public."StarTransaction" ("id") ON DELETE RESTRICT ON UPDATE CASCADE,
@@ -248,8 +249,10 @@ CREATE TABLE starbooth.payments (
     flag text CHECK (flag IN ('unknown_purchase', 'late', 'second_payment', 'other_payer', 'other_amount')),
     subscription_expires_at timestamptz,
     paid_at timestamptz NOT NULL,
-    created_at timestamptz NOT NULL DEFAULT now()
+    created_at timestamptz NOT NULL DEFAULT now(),
+    tell_at timestamptz
 );
+CREATE INDEX payments_untold_idx ON starbooth.payments (tell_at) WHERE tell_at IS NOT NULL;
 CREATE INDEX payments_of_user_idx ON starbooth.payments (user_id, paid_at DESC);
 CREATE INDEX payments_newest_idx ON starbooth.payments (paid_at DESC);
 CREATE INDEX payments_of_purchase_idx ON starbooth.payments (purchase_id) WHERE purchase_id IS NOT NULL;
