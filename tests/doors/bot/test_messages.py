@@ -197,7 +197,7 @@ class TestCommands:
         await worker.finish(failed, error_code="deadline")
         asked = await ada.say("/balance")
         said = await answer_to(ada, asked, "You have 14 stars.")
-        assert "Spent so far: 3 stars." in said.text
+        assert "Bought so far: 0 stars. Spent so far: 3 stars." in said.text
         told = [line.rpartition(" · ")[0] for line in said.text.split("Lately:\n")[1].split("\n")]
         assert sorted(told) == sorted(
             [
@@ -205,7 +205,7 @@ class TestCommands:
                 "−3 · set aside for a picture",
                 "−3 · a picture that was not made",
                 "−3 · a picture",
-                "+20 · a gift",
+                "+20 · the welcome gift",
             ]
         )
 

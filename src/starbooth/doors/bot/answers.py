@@ -13,7 +13,7 @@ from starbooth.domain.generations.errors import CountRefused, PromptTooLong
 from starbooth.domain.orders.errors import TooManyOrders
 from starbooth.domain.stars.errors import NotEnoughStars
 from starbooth.doors.bot.actions import Action
-from starbooth.doors.bot.commands import Command, describe_command
+from starbooth.doors.bot.commands import Command, describe_command, group_commands
 from starbooth.doors.bot.gifts_screens import word_gift_refusal
 from starbooth.doors.bot.paying_screens import word_payment_refusal
 from starbooth.doors.bot.pieces import stars
@@ -74,7 +74,12 @@ def render_gift(words: Words, *, gift_stars: int) -> Screen:
 
 def render_help(words: Words, *, commands: Sequence[Command], price_stars: int) -> Screen:
     """The answer to /help."""
-    lines = [Markup("/{} – {}").format(each.value, describe_command(each, words)) for each in commands]
+    groups = [
+        Markup("\n").join(
+            Markup("/{} – {}").format(each.value, describe_command(each, words)) for each in group
+        )
+        for group in group_commands(commands)
+    ]
     return _screen(
         words.say("<b>How this works</b>"),
         words.say(
@@ -87,7 +92,7 @@ def render_help(words: Words, *, commands: Sequence[Command], price_stars: int) 
             " to the picture and changes its light or its style."
         ),
         words.say("While a picture waits you can cancel it. A picture that does not come out costs nothing."),
-        Markup("\n").join(lines),
+        *groups,
     )
 
 

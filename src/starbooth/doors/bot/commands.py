@@ -24,6 +24,20 @@ class Command(StrEnum):
     PRIVACY = "privacy"
 
 
+_GIFTS = frozenset({Command.DAILY, Command.PROMO, Command.INVITE})
+_PAPERS = frozenset({Command.HELP, Command.PAYSUPPORT, Command.TERMS, Command.PRIVACY})
+
+
+def group_commands(commands: Sequence[Command]) -> list[list[Command]]:
+    """The commands by what they are about: pictures and stars, gifts, help. No group is empty."""
+    groups = (
+        [each for each in commands if each not in _GIFTS | _PAPERS],
+        [each for each in commands if each in _GIFTS],
+        [each for each in commands if each in _PAPERS],
+    )
+    return [group for group in groups if group]
+
+
 def offered_commands(terms: Terms) -> Sequence[Command]:
     """The commands that do something in this booth, in the order of the menu."""
     is_idle = {
