@@ -62,9 +62,13 @@ class TestOffer:
         assert price in offer.text
         assert any(label in each for each in offer.labels)
         charge_id = await subscribe(database, guest)
+        running = await ask_plan(guest)
+        assert ".." not in running.text
+        assert "360" in running.text
         await guest.add_xtr(-500)
         assert (await guest.next_month(charge_id)).status == "failed"
-        await guest.wait_for(lambda message: failed in message.text)
+        told = await guest.wait_for(lambda message: failed in message.text)
+        assert told.labels == (await ask_plan(guest)).labels
 
     async def test_it_stands_in_the_menu(self, bot: Bot) -> None:
         for _ in range(100):

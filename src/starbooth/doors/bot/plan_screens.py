@@ -86,7 +86,7 @@ def render_plan(words: Words, plan: Subscription) -> Screen:
             ]
             button = _button(words.plain("Renew again"), plan, Wish.RENEW)
         case SubscriptionState.FAILED:
-            lines = [*_failed(words), _next_month(words, plan)]
+            lines = _failed(words)
             button = _button(words.plain("Stop renewing"), plan, Wish.STOP)
     return _screen(words.say("<b>Your monthly plan</b>"), *lines, rows=((button,),))
 
@@ -153,7 +153,10 @@ def _xtr(words: Words, n: int) -> Markup:
 
 
 def _day(words: Words, at: datetime) -> str:
-    return format_date(at, "long", locale=words.language.value)
+    # Russian ends it with a dot that would stand before the sentence's own.
+    return (
+        format_date(at, "long", locale=words.language.value).removesuffix("\u202fг.").removesuffix("\xa0г.")
+    )
 
 
 def _button(label: str, plan: Subscription, wish: Wish) -> Button:
