@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.commotion import GUESTS, PROMO_CLAIMS, PROMO_STARS, Books, Row, torment_the_till
+from tests.chaos.commotion import ENOUGH, PROMO_CLAIMS, PROMO_STARS, Books, Row, torment_the_till
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -42,14 +42,9 @@ def went_out(books: Books) -> dict[str, Row]:
 
 class TestTorment:
     def test_the_house_was_tormented(self, books: Books) -> None:
-        kills = {name: times for name, times in books.counts.items() if name.startswith("killed ")}
-        assert sum(kills.values()) >= 8, books.counts
-        assert kills["killed postgresql"] == 1
-        assert books.counts["payment paid"] >= GUESTS, books.counts
-        assert len(went_out(books)) >= 5, books.counts
-        assert books.counts["short"] >= 3, books.counts
-        assert books.counts["plan paid"] >= 1, books.counts
-        assert books.counts["month paid"] >= 1, books.counts
+        assert books.counts["killed postgresql"] == 1
+        assert books.counts["killed bot"] >= 2
+        assert books.counts >= ENOUGH, books.counts
 
     def test_payments_went_every_wrong_way(self, books: Books) -> None:
         ways = Counter(payment["came_by"] for payment in books.payments)
