@@ -162,21 +162,20 @@ def _packs(
     return _screen(
         head,
         Markup("\n").join(lines),
-        words.say("You pay with Telegram Stars. Choose a pack:"),
+        words.say("The prices on the buttons are in Telegram Stars. Choose a pack:"),
         rows=(*rows, *more),
     )
 
 
 def _line(words: Words, pack: Pack, price_stars: int) -> Markup:
-    """`250 + 15 stars ≈ 88 pictures – 250 Telegram Stars`."""
-    given = stars(words, pack.total_stars)
-    if pack.bonus_stars:
-        gift = words.say("{n} of them as a gift", n=pack.bonus_stars)
-        given = Markup("{} ({})").format(given, gift)
+    """`265 stars ≈ 88 pictures · 🎁 15`: short enough for one line of a phone. The price is on the button."""
+    line = Markup("<b>{}</b>").format(stars(words, pack.total_stars))
     pictures = _pictures_of(pack.total_stars, price_stars)
-    worth = words.say_n("{n} picture", "{n} pictures", pictures) if pictures else Markup()
-    cost = words.say_n("{n} Telegram Star", "{n} Telegram Stars", pack.amount_xtr)
-    return Markup("{}{} – {}").format(given, Markup(" ≈ {}").format(worth) if worth else "", cost)
+    if pictures:
+        line += Markup(" ≈ {}").format(words.say_n("{n} picture", "{n} pictures", pictures))
+    if pack.bonus_stars:
+        line += Markup(" · 🎁 {}").format(pack.bonus_stars)
+    return line
 
 
 def _pack_button(words: Words, pack: Pack) -> Button:
