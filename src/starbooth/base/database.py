@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from starbooth.base.errors import Unavailable
+from starbooth.base.errors import Contended, Unavailable
 
 Tx = AsyncConnection  # the name for a connection inside a transaction
 _LOST = (
@@ -27,6 +27,7 @@ _LOST = (
     asyncpg.CannotConnectNowError,
     asyncpg.TooManyConnectionsError,
 )
+_CONTENDED = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 SESSION = {"timezone": "UTC", "application_name": "starbooth"}
 
 
@@ -57,7 +58,8 @@ class Database:
         """A transaction, committed when the block ends and rolled back when it raises.
 
         Raises Unavailable where the server cannot be reached or went away; whether a commit that was under
-        way took hold is then unknown, so everything done inside must bear a repeat.
+        way took hold is then unknown, so everything done inside must bear a repeat. Raises Contended where
+        another transaction was let go on in its place.
         """
         with _named():
             connection = await self._engine.connect()
@@ -130,10 +132,14 @@ def _named() -> Iterator[None]:
     except DBAPIError as error:
         if error.connection_invalidated or is_connection_lost(error.orig):
             raise Unavailable("database: the connection was lost") from error
+        if _is_among(error.orig, _CONTENDED):
+            raise Contended("database: another transaction was let go on") from error
         raise
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         if is_connection_lost(error):
             raise Unavailable(f"database: {type(error).__name__}") from error
+        if isinstance(error, _CONTENDED):
+            raise Contended("database: another transaction was let go on") from error
         raise
 
 
@@ -147,6 +153,15 @@ def is_connection_lost(error: BaseException | None) -> bool:
         if isinstance(seen, asyncpg.InterfaceError) and "connection is closed" in str(seen):
             return True
         seen = seen.__cause__
+    return False
+
+
+def _is_among(error: BaseException | None, kinds: tuple[type[BaseException], ...]) -> bool:
+    """Whether this error, or what it was made from, is of one of these kinds."""
+    while error is not None:
+        if isinstance(error, kinds):
+            return True
+        error = error.__cause__
     return False
 
 

@@ -25,6 +25,10 @@ class Unavailable(Exception):
         self.retry_after_s = retry_after_s
 
 
+class Contended(Unavailable):
+    """The database ended this transaction so that another could go on. Nothing of it was done: repeat it."""
+
+
 class SettingError(Exception):
     """A setting is missing or wrong. `setting` is the name as the operator writes it."""
 

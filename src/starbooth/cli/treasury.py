@@ -17,6 +17,7 @@ from starbooth.base.settings import Settings
 from starbooth.cli.wiring import open_booth
 from starbooth.domain.payments import refunds
 from starbooth.domain.payments.differences import Patience
+from starbooth.domain.payments.errors import MonthNotRefundable
 from starbooth.domain.payments.read import PaymentState, Summary, list_payments, summarise
 from starbooth.domain.payments.reconcile import Report, reconcile, xtr_text
 from starbooth.domain.payments.refunds import Begun, RefundState
@@ -80,6 +81,12 @@ async def _begin(database: Database, summary: Summary, *, reason: str, is_forced
         )
     except PurchaseNotPaid:
         print("This purchase is not a paid one, so there is nothing to give back.", file=sys.stderr)
+    except MonthNotRefundable:
+        print(
+            "Telegram knows this month of a plan only by the payment that began it, so it cannot give this"
+            " month back alone.",
+            file=sys.stderr,
+        )
     return None
 
 
@@ -162,7 +169,7 @@ async def reconcile_now(settings: Settings, *, is_fresh_too: bool) -> int:
         print("Another reconciliation is at work. Try again in a minute.", file=sys.stderr)
         return 1
     _print_report(report)
-    return 0 if report.is_clean else 1
+    return 0 if report.is_clean and report.is_complete else 1
 
 
 def _print_report(report: Report) -> None:
@@ -171,7 +178,7 @@ def _print_report(report: Report) -> None:
         table = Table("what", "is", "what to do", "about", show_lines=True)
         for each in report.differences:
             what, advice = word_difference(words, each)
-            advice_text = advice.striptags() or "Nothing: it was put right."
+            advice_text = advice.striptags() or "Nothing."
             table.add_row(each.kind.value, what.striptags(), advice_text, each.subject)
         Console().print(table)
     if report.balance is None:
@@ -182,3 +189,5 @@ def _print_report(report: Report) -> None:
     left = sum(not each.is_mended for each in report.differences)
     mended = len(report.differences) - left
     print(f"{report.rows_read} rows read, {mended} differences put right, {left} left.")
+    if not report.is_complete:
+        print("Telegram's list was not read to its end, so the books were not compared. Run it again.")

@@ -43,6 +43,20 @@ async def subscribe(database: Database, guest: Guest) -> str:
     return paid.charge_id
 
 
+async def let_a_month_pass(database: Database) -> None:
+    """Make what the booth knows a month older; Telegram's own clock stays."""
+    async with database.transaction() as tx:
+        await tx.execute(
+            sql(
+                "UPDATE starbooth.payments SET paid_at = paid_at - interval '30 days',"
+                " subscription_expires_at = subscription_expires_at - interval '30 days'"
+            )
+        )
+        await tx.execute(
+            sql("UPDATE starbooth.subscriptions SET created_at = created_at - interval '30 days'")
+        )
+
+
 @dataclass(frozen=True)
 class Row:
     state: str

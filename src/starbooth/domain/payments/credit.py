@@ -13,10 +13,11 @@ from typing import Any
 
 from starbooth.base.database import Tx, sql
 from starbooth.domain.gifts.referrals import note_purchase
-from starbooth.domain.orders.cart import Cart, fund, read_cart
+from starbooth.domain.orders.cart import Cart, fund, read_funded
+from starbooth.domain.payments.errors import CreditedElsewhere
 from starbooth.domain.payments.purchases import PurchaseKind
 from starbooth.domain.payments.shop import Shop
-from starbooth.domain.payments.subscriptions import note_payment
+from starbooth.domain.payments.subscriptions import is_month_paid, note_payment, read_months
 from starbooth.domain.stars import buying
 from starbooth.domain.users.guests import Language, meet
 from starbooth.domain.users.operators import raise_alert
@@ -85,7 +86,6 @@ class _Invoice:
     amount_xtr: int
     status: str
     is_paid: bool
-    first_paid_at: datetime | None
 
 
 _PAYER = sql("""
@@ -94,7 +94,7 @@ _PAYER = sql("""
 
 _KNOWN = sql("""
     SELECT p.charge_id, p.transaction_id, p.user_id, p.telegram_id, p.amount_stars, p.purchase_id, p.flag,
-        p.subscription_expires_at, u."stars" AS balance_stars
+        p.subscription_expires_at, p.paid_at, u."stars" AS balance_stars
     FROM starbooth.payments p JOIN public."User" u ON u."id" = p.user_id WHERE p.charge_id = :charge_id
 """)
 
@@ -102,17 +102,16 @@ _INVOICE = sql("""
     SELECT i.id AS purchase_id, i.user_id, i.kind, i.amount_stars, i.amount_xtr, t."status"::text AS status,
         t."status" IN ('COMPLETED', 'REFUNDED') OR EXISTS (
             SELECT FROM starbooth.payments p WHERE p.purchase_id = i.id
-                AND (p.flag IS NULL OR p.flag IN ('late', 'second_payment'))) AS is_paid,
-        (SELECT min(p.paid_at) FROM starbooth.payments p WHERE p.purchase_id = i.id) AS first_paid_at
+                AND (p.flag IS NULL OR p.flag IN ('late', 'second_payment'))) AS is_paid
     FROM starbooth.purchases i JOIN public."StarTransaction" t ON t."id" = i.id
     WHERE i.id = :payload FOR NO KEY UPDATE OF t
 """)
 
 _KEEP = sql("""
     INSERT INTO starbooth.payments (charge_id, transaction_id, purchase_id, user_id, telegram_id,
-        amount_stars, amount_xtr, payload, came_by, flag, subscription_expires_at, paid_at)
+        amount_stars, amount_xtr, payload, came_by, flag, subscription_expires_at, is_first, paid_at)
     VALUES (:charge_id, :transaction_id, :purchase_id, :user_id, :telegram_id,
-        :amount_stars, :amount_xtr, :payload, :came_by, :flag, :subscription_expires_at, :paid_at)
+        :amount_stars, :amount_xtr, :payload, :came_by, :flag, :subscription_expires_at, :is_first, :paid_at)
 """)
 
 
@@ -120,12 +119,13 @@ async def credit(tx: Tx, payment: Payment, *, shop: Shop) -> Credited:
     """Give the stars of a payment to who paid, who becomes a guest if they are none yet.
 
     Repeat: the same charge gives once, by whatever way it came; two at once are one after the other.
-    Raises: AmountRefused (nothing was paid), TooManyStars; then `tx` must be rolled back.
+    Raises: AmountRefused (nothing was paid), TooManyStars, CreditedElsewhere, KeyReused (elsewhere, to
+    another account); then `tx` must be rolled back.
     """
     user_id = await _lock_payer(tx, payment)
     charge_id = payment.charge_id
     known = await _find_known(tx, charge_id)
-    if known is not None and _is_next_month(payment, known.subscription_expires_at):
+    if known is not None and _is_next_month(payment, known):
         charge_id = _charge_id_of_month(payment)
         known = await _find_known(tx, charge_id)
     if known is None:
@@ -141,7 +141,7 @@ async def credit(tx: Tx, payment: Payment, *, shop: Shop) -> Credited:
         purchase_id=known.purchase_id,
         flag=None if known.flag is None else Flag(known.flag),
         is_repeat=True,
-        cart=await read_cart(tx, user_id=known.user_id),
+        cart=await read_funded(tx, user_id=known.user_id),
     )
     await note_payment(tx, payment, credited)
     return credited
@@ -166,18 +166,17 @@ async def _find_known(tx: Tx, charge_id: str) -> Any | None:
     return (await tx.execute(_KNOWN, {"charge_id": charge_id})).first()
 
 
-def _is_next_month(payment: Payment, known_until: datetime | None) -> bool:
+def _is_next_month(payment: Payment, known: Any) -> bool:
     """Whether this is a renewal that bears the charge id of an earlier payment.
 
     Telegram does not say that each renewal has a charge id of its own; each has an end of its own.
-    The end of one month is told twice: by the message, and from the list by adding a month to the payment.
+    Of a payment that was only found, the list says when it was paid.
     """
-    return (
-        payment.is_recurring
-        and payment.subscription_expires_at is not None
-        and known_until is not None
-        and abs(payment.subscription_expires_at - known_until) > _SAME_MONTH
-    )
+    if not payment.is_recurring or payment.subscription_expires_at is None:
+        return False
+    if known.subscription_expires_at is None:
+        return bool(abs(payment.paid_at - known.paid_at) > _SAME_MONTH)
+    return bool(abs(payment.subscription_expires_at - known.subscription_expires_at) > _SAME_MONTH)
 
 
 def _charge_id_of_month(payment: Payment) -> str:
@@ -186,20 +185,26 @@ def _charge_id_of_month(payment: Payment) -> str:
 
 
 async def _note_month(tx: Tx, payment: Payment, charge_id: str) -> None:
-    """Telegram's list does not say until when a payment lasts; its message, which may come later, does."""
+    """Telegram's list does not say until when a payment lasts, nor whether something begins with it; its
+    message, which may come later, does.
+    """
     if payment.subscription_expires_at is not None:
         await tx.execute(
             sql(
-                "UPDATE starbooth.payments SET subscription_expires_at = :until"
+                "UPDATE starbooth.payments SET subscription_expires_at = :until, is_first = :is_first"
                 " WHERE charge_id = :charge_id AND subscription_expires_at IS NULL"
             ),
-            {"charge_id": charge_id, "until": payment.subscription_expires_at},
+            {
+                "charge_id": charge_id,
+                "until": payment.subscription_expires_at,
+                "is_first": payment.is_first_recurring,
+            },
         )
 
 
 async def _credit_new(tx: Tx, payment: Payment, *, charge_id: str, user_id: str, shop: Shop) -> Credited:
     invoice = await _read_invoice(tx, payment.payload)
-    flag = _judge(payment, invoice, user_id=user_id)
+    flag = await _judge(tx, payment, invoice, user_id=user_id)
     if invoice is None or flag in _BY_AMOUNT:
         amount_stars = shop.stars_for(payment.amount_xtr)
     else:
@@ -213,6 +218,8 @@ async def _credit_new(tx: Tx, payment: Payment, *, charge_id: str, user_id: str,
         purchase_id=purchase_id if flag is None else None,
         facts={"xtr": payment.amount_xtr, "invoice": purchase_id, "flag": flag},
     )
+    if moved.is_repeat:  # there is a ledger row of this charge, and we never wrote one
+        raise CreditedElsewhere
     is_to_return = flag is Flag.SECOND_PAYMENT and shop.refunds_second_payment
     credited = Credited(
         user_id=user_id,
@@ -237,7 +244,7 @@ async def _read_invoice(tx: Tx, payload: str) -> _Invoice | None:
     return None if row is None else _Invoice(**{**row._mapping, "kind": PurchaseKind(row.kind)})
 
 
-def _judge(payment: Payment, invoice: _Invoice | None, *, user_id: str) -> Flag | None:
+async def _judge(tx: Tx, payment: Payment, invoice: _Invoice | None, *, user_id: str) -> Flag | None:
     """What is odd about a payment; None where it is what its invoice asked for."""
     if invoice is None:
         return Flag.UNKNOWN_PURCHASE
@@ -246,16 +253,20 @@ def _judge(payment: Payment, invoice: _Invoice | None, *, user_id: str) -> Flag 
     if invoice.amount_xtr != payment.amount_xtr:
         return Flag.OTHER_AMOUNT
     if invoice.is_paid:
-        return None if _is_month_of_plan(payment, invoice) else Flag.SECOND_PAYMENT
+        return None if await _is_month_of_plan(tx, payment, invoice) else Flag.SECOND_PAYMENT
     return Flag.LATE if invoice.status == "FAILED" else None
 
 
-def _is_month_of_plan(payment: Payment, invoice: _Invoice) -> bool:
-    """Whether this is one more month of a plan, or its first one, told after a later one was found."""
+async def _is_month_of_plan(tx: Tx, payment: Payment, invoice: _Invoice) -> bool:
+    """Whether this is a month of a plan: the next, one after a pause, or one before those that were found."""
     if invoice.kind is not PurchaseKind.PLAN:
         return False
-    is_earlier = invoice.first_paid_at is not None and payment.paid_at < invoice.first_paid_at
-    return is_earlier or not payment.is_first_recurring
+    return not is_month_paid(
+        await read_months(tx, purchase_id=invoice.purchase_id),
+        paid_at=payment.paid_at,
+        until=payment.subscription_expires_at,
+        is_first=payment.is_first_recurring,
+    )
 
 
 async def _keep(tx: Tx, payment: Payment, credited: Credited) -> None:
@@ -272,6 +283,7 @@ async def _keep(tx: Tx, payment: Payment, credited: Credited) -> None:
         "came_by": payment.came_by,
         "flag": credited.flag,
         "subscription_expires_at": payment.subscription_expires_at,
+        "is_first": payment.is_first_recurring,
         "paid_at": payment.paid_at,
     }
     await tx.execute(_KEEP, values)

@@ -46,6 +46,18 @@ class PlanIsRunning(Refusal):
         self.paid_until = paid_until
 
 
+class CreditedElsewhere(Refusal):
+    """Another program gave the stars of this charge; its books are not ours. Nothing was written."""
+
+    code: ClassVar[str] = "credited_elsewhere"
+
+
+class MonthNotRefundable(Refusal):
+    """Telegram knows this month of a plan only by the charge id of its first one: it is not asked for it."""
+
+    code: ClassVar[str] = "month_not_refundable"
+
+
 class RenewalUnknown(Refusal):
     """Telegram does not let us change whether this plan is renewed; its guest can, in Telegram."""
 

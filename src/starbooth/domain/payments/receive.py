@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from starbooth.base.database import Tx
 from starbooth.domain.payments import refunds
 from starbooth.domain.payments.credit import Credited, Flag, Payment, credit
+from starbooth.domain.payments.errors import MonthNotRefundable
+from starbooth.domain.payments.refunds import BOOTH
 from starbooth.domain.payments.shop import Shop
 from starbooth.domain.stars.errors import StarsSpent
-
-BOOTH = "booth"  # who asked for the refund: nobody but the rule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,10 +27,14 @@ async def receive(tx: Tx, payment: Payment, *, shop: Shop) -> Received:
     credited = await credit(tx, payment, shop=shop)
     if credited.flag is not Flag.SECOND_PAYMENT or not shop.refunds_second_payment:
         return Received(credited=credited, is_returned=False)
+    if credited.is_repeat and await refunds.was_refused(tx, charge_id=credited.charge_id):
+        return Received(credited=credited, is_returned=False)
     try:
         await refunds.begin(
             tx, charge_id=credited.charge_id, operator=BOOTH, reason="paid twice", is_forced=False
         )
-    except StarsSpent:  # its guest was below zero: the stars stay, and the operators have been told
+    # Its guest was below zero, or Telegram cannot tell the payment from another: the stars stay, and the
+    # operators have been told.
+    except (StarsSpent, MonthNotRefundable):
         return Received(credited=credited, is_returned=False)
     return Received(credited=credited, is_returned=True)

@@ -17,7 +17,9 @@ from starbooth.base.database import Database, Tx, sql
 from starbooth.base.errors import Unavailable
 from starbooth.domain.payments.bank import Bank
 from starbooth.domain.payments.credit import Payment, credit
+from starbooth.domain.payments.errors import CreditedElsewhere, MonthNotRefundable
 from starbooth.domain.payments.shop import Shop
+from starbooth.domain.payments.subscriptions import note_return
 from starbooth.domain.payments.telegram_list import has_returned
 from starbooth.domain.stars import buying
 from starbooth.domain.stars.errors import HoldEndedOtherwise, NoSuchPurchase
@@ -27,6 +29,7 @@ from starbooth.outside.telegram.errors import AlreadyRefunded, Blocked, Telegram
 _log = structlog.get_logger()
 
 TELEGRAM = "telegram"  # who asked, where it was none of us
+BOOTH = "booth"  # who asked, where it was nobody but the rule about second payments
 _LEASE = timedelta(seconds=60)  # longer than a call may take
 _LONGEST_PAUSE = timedelta(minutes=30)
 _ALERT_AFTER_TRIES = 6
@@ -79,13 +82,9 @@ async def begin(tx: Tx, *, charge_id: str, operator: str, reason: str, is_forced
 
     is_forced: also where not all of the stars are there, then the balance goes below zero.
     Repeat: returns the refund under way or done, whoever began it; after one that was refused, begins anew.
-    Raises: NoSuchPurchase, StarsSpent, PurchaseNotPaid; then `tx` must be rolled back.
+    Raises: NoSuchPurchase, StarsSpent, PurchaseNotPaid, MonthNotRefundable; then `tx` must be rolled back.
     """
-    transaction_id = await tx.scalar(
-        sql("SELECT transaction_id FROM starbooth.payments WHERE charge_id = :id"), {"id": charge_id}
-    )
-    if transaction_id is None:
-        raise NoSuchPurchase
+    transaction_id = await _find_refundable(tx, charge_id)
     facts = {"operator": operator, "reason": reason}
     moved = await buying.begin_refund(
         tx, purchase_id=transaction_id, may_go_below_zero=is_forced, facts=facts
@@ -114,6 +113,27 @@ async def begin(tx: Tx, *, charge_id: str, operator: str, reason: str, is_forced
         begun_at=row.created_at,
         is_repeat=moved.is_repeat,
     )
+
+
+async def _find_refundable(tx: Tx, charge_id: str) -> str:
+    """The ledger row of a payment that can go back. Raises: NoSuchPurchase, MonthNotRefundable."""
+    row = (
+        await tx.execute(
+            sql("""
+                SELECT p.transaction_id, f.charge_id IS NOT NULL AS is_later_month
+                FROM starbooth.payments p
+                LEFT JOIN starbooth.payments f ON f.charge_id <> p.charge_id
+                    AND f.charge_id = regexp_replace(p.charge_id, '#[0-9]+$', '')
+                WHERE p.charge_id = :id
+            """),
+            {"id": charge_id},
+        )
+    ).first()
+    if row is None:
+        raise NoSuchPurchase
+    if row.is_later_month:  # Telegram would give back another month, or nothing
+        raise MonthNotRefundable
+    return str(row.transaction_id)
 
 
 async def carry_out(database: Database, bank: Bank, refund_id: str) -> RefundState:
@@ -150,17 +170,19 @@ async def book(tx: Tx, returned: Returned, *, shop: Shop) -> Booked:
 
     Ends a refund that we asked for; else takes the stars, below zero if need be, and alerts the operators. A
     payment that we never saw is credited first. Repeat: harmless, also several at once.
-    Raises: NoSuchPurchase (sold by another program), what crediting raises; then roll `tx` back.
+    Raises: NoSuchPurchase (sold by another program), what else crediting raises; then roll `tx` back.
     """
-    if await _purchase_of(tx, returned.charge_id) is None:
-        await credit(tx, _payment(returned), shop=shop)
     purchase_id = await _purchase_of(tx, returned.charge_id)
-    if purchase_id is None:  # another program sold these stars; its books are not ours to correct
-        raise NoSuchPurchase
+    if purchase_id is None:
+        try:
+            purchase_id = (await credit(tx, _payment(returned), shop=shop)).transaction_id
+        except CreditedElsewhere as error:
+            raise NoSuchPurchase from error
     facts = {"charge": returned.charge_id, "told_by": returned.came_by}
     moved = await buying.settle_refund(tx, purchase_id=purchase_id, facts=facts)
     await _end_asked(tx, moved.transaction_id, RefundState.DONE, detail=returned.came_by)
     is_ours = await _note_unasked(tx, moved.transaction_id, returned)
+    await note_return(tx, charge_id=returned.charge_id)
     if not moved.is_repeat and not is_ours:
         alert = {
             "charge": returned.charge_id,
@@ -220,8 +242,10 @@ async def _ask(database: Database, bank: Bank, claimed: _Claimed) -> None:
 async def _settle(database: Database, claimed: _Claimed) -> None:
     async with database.transaction() as tx:
         facts = {"charge": claimed.charge_id, "told_by": "answer"}
-        await buying.settle_refund(tx, purchase_id=claimed.purchase_id, facts=facts)
-        await _end_asked(tx, claimed.refund_id, RefundState.DONE, detail="answer")
+        moved = await buying.settle_refund(tx, purchase_id=claimed.purchase_id, facts=facts)
+        await _end_asked(tx, moved.transaction_id, RefundState.DONE, detail="answer")
+        await _note_after_refusal(tx, moved.transaction_id, claimed)
+        await note_return(tx, charge_id=claimed.charge_id)
 
 
 async def _drop(database: Database, claimed: _Claimed, *, reason: str) -> None:
@@ -232,6 +256,7 @@ async def _drop(database: Database, claimed: _Claimed, *, reason: str) -> None:
         except HoldEndedOtherwise:  # it was told of by another way while we asked: the money is back
             return
         await _end_asked(tx, claimed.refund_id, RefundState.REFUSED, detail=reason)
+        await _leave_to_refund_news(tx, claimed)
         await _alert(tx, claimed, kind="refund_refused", reason=reason)
     _log.error("refund.refused", refund=claimed.refund_id, reason=reason)
 
@@ -261,15 +286,56 @@ async def _alert(tx: Tx, claimed: _Claimed, *, kind: str, reason: str) -> None:
 
 
 async def _end_asked(tx: Tx, refund_id: str, state: RefundState, *, detail: str) -> None:
-    """End a refund under way, once. Its guest is owed the news where the money went back."""
+    """End a refund under way, once. Its guest is owed the news where the money went back, and where it did
+    not though we said that it would, as the rule about second payments does.
+    """
     await tx.execute(
         sql("""
             UPDATE starbooth.refunds SET state = :state, detail = :detail, ended_at = now(),
-                tell_at = CASE WHEN :state = 'done' THEN now() END
+                tell_at = CASE WHEN :state = 'done' OR operator = :booth THEN now() END
             WHERE id = :id AND state = 'asked'
         """),
-        {"id": refund_id, "state": state.value, "detail": detail},
+        {"id": refund_id, "state": state.value, "detail": detail, "booth": BOOTH},
     )
+
+
+async def _note_after_refusal(tx: Tx, refund_id: str, claimed: _Claimed) -> None:
+    """Telegram gave back to one asker what it had refused to another: there is a refund all the same."""
+    await tx.execute(
+        sql("""
+            INSERT INTO starbooth.refunds
+                (id, charge_id, operator, reason, is_forced, state, tries, detail, ended_at, tell_at)
+            SELECT :id, charge_id, operator, reason, is_forced, 'done', tries, 'answer', now(), now()
+            FROM starbooth.refunds WHERE id = :refused
+            ON CONFLICT DO NOTHING
+        """),
+        {"id": refund_id, "refused": claimed.refund_id},
+    )
+    # Who was told nothing of the refusal yet need not hear of it.
+    await tx.execute(
+        sql("UPDATE starbooth.refunds SET tell_at = NULL WHERE id = :id AND state = 'refused'"),
+        {"id": claimed.refund_id},
+    )
+
+
+async def _leave_to_refund_news(tx: Tx, claimed: _Claimed) -> None:
+    """Where a refusal is told, it says what the payment brought; that it was found need not be told too."""
+    await tx.execute(
+        sql("""
+            UPDATE starbooth.payments SET tell_at = NULL WHERE charge_id = :charge_id AND EXISTS (
+                SELECT FROM starbooth.refunds WHERE id = :id AND tell_at IS NOT NULL)
+        """),
+        {"charge_id": claimed.charge_id, "id": claimed.refund_id},
+    )
+
+
+async def was_refused(tx: Tx, *, charge_id: str) -> bool:
+    """Whether Telegram was asked to give this payment back and would not."""
+    found = await tx.scalar(
+        sql("SELECT EXISTS (SELECT FROM starbooth.refunds WHERE charge_id = :id AND state = 'refused')"),
+        {"id": charge_id},
+    )
+    return bool(found)
 
 
 async def _note_unasked(tx: Tx, refund_id: str, returned: Returned) -> bool:

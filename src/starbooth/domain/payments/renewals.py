@@ -52,15 +52,26 @@ async def allow_renewing(database: Database, plans: Plans, subscription: Subscri
 
 
 async def _ask(database: Database, call: Callable[..., Awaitable[None]], subscription: Subscription) -> None:
-    """Call for all that Telegram renews for this plan; by later charges only if it knows no first one."""
+    """Call for all that Telegram renews for this plan; by later charges only if it knows no first one.
+
+    One that is refused keeps no other from being asked for.
+    """
     async with database.transaction() as tx:
         charges = await list_charges(tx, subscription)
-    known = [each for each in charges.first if await _is_known(call, subscription, each)]
+    refused: RenewalUnknown | None = None
+    is_known = False
+    for charge_id in charges.first:
+        try:
+            is_known |= await _is_known(call, subscription, charge_id)
+        except RenewalUnknown as error:
+            refused = error
+    if refused is not None:
+        raise refused
     for charge_id in charges.later:
-        if known:
+        if is_known:
             return
-        known = [charge_id] if await _is_known(call, subscription, charge_id) else []
-    if not known:
+        is_known = await _is_known(call, subscription, charge_id)
+    if not is_known:
         _log.warning("plan.unknown", subscription=subscription.id)
         raise RenewalUnknown
 

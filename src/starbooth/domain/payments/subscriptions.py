@@ -6,6 +6,7 @@ Who has the plan is known by its payments alone, in whatever order they come: fo
 they count as much as told at once. Knows no wording and sends nothing.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 PERIOD = timedelta(days=30)  # the only one that Telegram knows
 # A renewal can be told late, and Telegram tries again when there were too few Stars.
 GRACE = timedelta(days=7)
+# A plan may be paid anew by its old link when what is paid ends within a day, or has ended.
+ANEW_WITHIN = timedelta(days=1)
+# Two payments whose months end closer together than this pay for the same month.
+_SAME_MONTH = timedelta(days=20)
 
 
 class SubscriptionState(StrEnum):
@@ -50,6 +55,14 @@ class Subscription:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Month:
+    """A month of a plan that is paid and has not gone back."""
+
+    paid_at: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class Noted:
     """What Telegram said of a subscription, written down. Not `is_news`: it was known before."""
 
@@ -61,7 +74,8 @@ class Noted:
 
 @dataclass(frozen=True, kw_only=True)
 class Charges:
-    """first: with which something began; several where the invoice was paid twice. later: newest first.
+    """first: with which something began; several where the invoice was paid twice, or anew once it had
+    ended. later: newest first.
 
     Telegram does not say which one of a subscription it wants; the first is right as far as anybody has seen.
     """
@@ -75,27 +89,71 @@ _READ = """
     FROM starbooth.subscriptions
 """
 
+# The payments that pay for a plan `u`: none that went back. A second payment stands in for a first that did.
+_PAYING = """
+    starbooth.payments p
+    WHERE p.purchase_id = u.id AND p.user_id = u.user_id
+        AND NOT EXISTS (SELECT FROM starbooth.refunds r WHERE r.charge_id = p.charge_id AND r.state = 'done')
+        AND (p.flag IS NULL OR p.flag = 'late' OR p.flag = 'second_payment' AND NOT EXISTS (
+            SELECT FROM starbooth.payments o
+            WHERE o.purchase_id = u.id AND o.user_id = u.user_id AND (o.flag IS NULL OR o.flag = 'late')
+                AND abs(extract(epoch FROM
+                    coalesce(o.subscription_expires_at, o.paid_at + CAST(:period AS interval))
+                    - coalesce(p.subscription_expires_at, p.paid_at + CAST(:period AS interval))
+                )) < extract(epoch FROM CAST(:same_month AS interval))
+                AND NOT EXISTS (
+                    SELECT FROM starbooth.refunds r WHERE r.charge_id = o.charge_id AND r.state = 'done')))
+"""
+
+_MONTHS = (
+    """
+    SELECT p.paid_at, coalesce(p.subscription_expires_at, p.paid_at + CAST(:period AS interval)) AS until
+    FROM starbooth.purchases u JOIN LATERAL (SELECT p.* FROM
+"""  # noqa: S608  # of constants only
+    + _PAYING
+    + ") p ON true WHERE u.id = :id AND u.kind = 'plan'"
+)
+
 # Telegram's word for the end of a month where there is one; a payment of which only the list told is a month
-# more than those before it.
-_NOTE_PAYMENT = """
+# more than those before it. What Telegram told of the plan before its first payment came, still holds.
+_NOTE_PAYMENT = (
+    """
     INSERT INTO starbooth.subscriptions AS s
-        (id, user_id, telegram_id, first_charge_id, amount_stars, amount_xtr, paid_until)
-    SELECT u.id, u.user_id, p.telegram_id, p.first_charge_id, u.amount_stars, u.amount_xtr, p.paid_until
+        (id, user_id, telegram_id, first_charge_id, amount_stars, amount_xtr, paid_until, state, updated_at)
+    SELECT u.id, u.user_id, p.telegram_id, p.first_charge_id, u.amount_stars, u.amount_xtr, p.paid_until,
+        coalesce(u.told_state, 'active'), coalesce(u.told_at, now())
     FROM starbooth.purchases u
     JOIN LATERAL (
-        SELECT min(telegram_id) AS telegram_id,
-            (array_agg(charge_id ORDER BY paid_at, charge_id <> :first, subscription_expires_at))[1]
+        SELECT min(p.telegram_id) AS telegram_id,
+            (array_agg(p.charge_id ORDER BY p.paid_at, NOT p.is_first, p.subscription_expires_at))[1]
                 AS first_charge_id,
-            greatest(max(subscription_expires_at), max(paid_at) + CAST(:period AS interval),
-                min(paid_at) + CAST(:period AS interval) * count(*))
+            greatest(max(p.subscription_expires_at), max(p.paid_at) + CAST(:period AS interval),
+                min(p.paid_at) + CAST(:period AS interval)
+                    * count(*) FILTER (WHERE p.flag IS DISTINCT FROM 'second_payment'))
                 AS paid_until
-        FROM starbooth.payments
-        WHERE purchase_id = u.id AND user_id = u.user_id AND (flag IS NULL OR flag = 'late')
+        FROM
+"""  # noqa: S608  # of constants only
+    + _PAYING
+    + """
     ) p ON p.first_charge_id IS NOT NULL
-    WHERE u.id = :id AND u.kind = 'plan'
+    WHERE u.id = :id AND u.kind = 'plan' FOR NO KEY UPDATE OF u
     ON CONFLICT (id) DO UPDATE
         SET first_charge_id = excluded.first_charge_id, paid_until = excluded.paid_until
     RETURNING id
+"""
+)
+
+_END = """
+    UPDATE starbooth.subscriptions
+    SET state = 'cancelled', paid_until = least(paid_until, now()), updated_at = now()
+    WHERE id = :id AND (state <> 'cancelled' OR paid_until > now())
+"""
+
+# Kept also where no payment of the plan has come yet; the row is locked, so neither misses the other.
+_TELL = """
+    UPDATE starbooth.purchases i SET told_state = :state, told_at = now()
+    FROM public."User" u
+    WHERE i.id = :id AND i.kind = 'plan' AND u."id" = i.user_id AND u."telegramId" = :who
 """
 
 # A payment that was told follows a failure that was told. One that was only found may be older than what
@@ -127,12 +185,10 @@ async def note_payment(tx: Tx, payment: "Payment", credited: "Credited") -> None
     Call it after the payment's row is written, and where it was known: it may tell more than when it was
     found. Locks: the subscription's row; the account must be locked before. Repeat: harmless.
     """
-    if credited.purchase_id is None:
-        return
-    first = credited.charge_id if payment.is_first_recurring else ""
-    values = {"id": credited.purchase_id, "period": PERIOD, "first": first}
-    is_plan = (await tx.execute(sql(_NOTE_PAYMENT), values)).first() is not None
-    if is_plan and credited.flag in (None, "late") and not credited.is_repeat:
+    if credited.purchase_id is None or credited.flag not in (None, "late"):
+        return  # of somebody else's plan, or of a month that is paid: nothing of the plan is touched
+    is_plan = await _count_months(tx, credited.purchase_id)
+    if is_plan and not credited.is_repeat:
         values = {
             "id": credited.purchase_id,
             "is_told": payment.came_by == "update",
@@ -141,12 +197,54 @@ async def note_payment(tx: Tx, payment: "Payment", credited: "Credited") -> None
         await tx.execute(sql(_NOTE_RENEWED), values)
 
 
-async def note_state(tx: Tx, *, payload: str, telegram_id: int, state: SubscriptionState) -> Noted | None:
-    """Write down what Telegram or its guest made of a subscription; None where this guest has none such.
+async def note_return(tx: Tx, *, charge_id: str) -> None:
+    """A payment went back: its month no longer counts, and a plan of which no month is left has ended.
 
-    Locks: the subscription's row. Repeat: harmless, and `is_news` is false.
+    Call it once the refund is written as done. Locks: the subscription's row; the account must be locked
+    before. Repeat: harmless.
+    """
+    purchase_id = await tx.scalar(
+        sql("SELECT purchase_id FROM starbooth.payments WHERE charge_id = :id"), {"id": charge_id}
+    )
+    if purchase_id is not None and not await _count_months(tx, purchase_id):
+        await tx.execute(sql(_END), {"id": purchase_id})
+
+
+async def _count_months(tx: Tx, purchase_id: str) -> bool:
+    """Write down until when a plan is paid. False where it is no plan or nothing pays for it."""
+    values = {"id": purchase_id, "period": PERIOD, "same_month": _SAME_MONTH}
+    return (await tx.execute(sql(_NOTE_PAYMENT), values)).first() is not None
+
+
+async def read_months(tx: Tx, *, purchase_id: str) -> list[Month]:
+    """The months of a plan that are paid, in no order."""
+    values = {"id": purchase_id, "period": PERIOD, "same_month": _SAME_MONTH}
+    return [Month(**row._mapping) for row in await tx.execute(sql(_MONTHS), values)]
+
+
+def is_month_paid(
+    months: Sequence[Month], *, paid_at: datetime, until: datetime | None, is_first: bool
+) -> bool:
+    """Whether what a payment would pay for is paid already: Telegram renews the same plan twice, then.
+
+    until: None where only the list told of it. is_first: Telegram said that something begins with it; then
+    nothing may run that is not about to end, as at the checkout. Pure.
+    """
+    end = paid_at + PERIOD if until is None else until
+    if any(abs(month.until - end) < _SAME_MONTH for month in months):
+        return True
+    return is_first and any(month.paid_at <= paid_at < month.until - ANEW_WITHIN for month in months)
+
+
+async def note_state(tx: Tx, *, payload: str, telegram_id: int, state: SubscriptionState) -> Noted | None:
+    """Write down what Telegram or its guest made of a subscription; None where this guest has none such (yet:
+    what is told before the first payment is found, holds once it is).
+
+    Locks: the invoice's and the subscription's row. Repeat: harmless, and `is_news` is false.
     """
     values = {"id": payload, "telegram_id": telegram_id, "state": state.value}
+    told = {"id": payload, "who": str(telegram_id), "state": state.value}
+    await tx.execute(sql(_TELL), told)
     row = (await tx.execute(sql(_NOTE_STATE), values)).first()
     if row is None:
         return None
@@ -181,7 +279,8 @@ async def list_charges(tx: Tx, subscription: Subscription) -> Charges:
     """The charges by which Telegram knows what it renews for this plan."""
     rows = await tx.execute(
         sql(
-            "SELECT charge_id, charge_id = :first OR coalesce(flag, '') = 'second_payment' AS is_first"
+            "SELECT charge_id, is_first OR charge_id = :first OR coalesce(flag, '') = 'second_payment'"
+            " AS is_first"
             " FROM starbooth.payments WHERE purchase_id = :id AND user_id = :user_id"
             " ORDER BY is_first DESC, paid_at DESC LIMIT 10"
         ),

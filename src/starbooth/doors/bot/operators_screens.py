@@ -237,6 +237,11 @@ def word_operator_refusal(words: Words, refusal: Refusal) -> Markup:
             return words.say("The balance would be larger than it can be.")
         case "no_such_purchase":
             return words.say("No payment with this charge id is known here.")
+        case "month_not_refundable":
+            return words.say(
+                "Telegram knows this month of a plan only by the payment that began it, so it cannot give"
+                " this month back alone."
+            )
         case _:
             return words.say("That is not possible: {code}.", code=refusal.code)
 

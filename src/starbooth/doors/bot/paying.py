@@ -22,6 +22,7 @@ from starbooth.domain.payments.checkout import CURRENCY, Checkout, check
 from starbooth.domain.payments.credit import Payment
 from starbooth.domain.payments.purchases import Purchase, PurchaseKind, open_purchase
 from starbooth.domain.payments.receive import receive
+from starbooth.domain.stars.errors import KeyReused
 from starbooth.domain.users.operators import raise_alert
 from starbooth.doors.bot import answers
 from starbooth.doors.bot import paying_screens as screens
@@ -160,8 +161,8 @@ class _Till:
         try:
             async with self._desk.database.transaction() as tx:
                 received = await receive(tx, payment, shop=self._desk.terms.shop)
-        except Refusal as refusal:  # nothing was paid, or the purse is full: a person must look
-            await self._alert(paid, met, reason=refusal.code)
+        except (Refusal, KeyReused) as no:  # nothing was paid, the purse is full, or it was sold elsewhere
+            await self._alert(paid, met, reason=no.code if isinstance(no, Refusal) else "key_reused")
             return
         credited = received.credited
         _log.info(

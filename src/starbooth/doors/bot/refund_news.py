@@ -9,7 +9,6 @@ from markupsafe import Markup
 from starbooth.base.database import Database
 from starbooth.base.errors import Unavailable
 from starbooth.domain.delivery.screen import Screen
-from starbooth.domain.payments.receive import BOOTH
 from starbooth.domain.payments.refund_news import (
     LatePayment,
     RefundNews,
@@ -18,11 +17,11 @@ from starbooth.domain.payments.refund_news import (
     note_late_payment_told,
     note_refund_told,
 )
-from starbooth.domain.payments.refunds import TELEGRAM
+from starbooth.domain.payments.refunds import BOOTH, TELEGRAM
 from starbooth.doors.bot.messenger import BotMessenger
 from starbooth.doors.bot.operators_screens import signed
 from starbooth.doors.bot.pieces import shorten, stars
-from starbooth.doors.bot.words import words_for
+from starbooth.doors.bot.words import Words, words_for
 from starbooth.outside.telegram.errors import Blocked, TelegramRefused
 
 _log = structlog.get_logger()
@@ -35,17 +34,34 @@ async def tell_guests(database: Database, messenger: BotMessenger, *, limit: int
     Several at once: each tells others. A process that dies between the message and the note tells once more.
     Who cannot be reached now is tried again in a minute; who blocked the bot is not.
     """
-    async with database.transaction() as tx:
-        returned = await claim_refund_news(tx, limit=limit)
-        late = await claim_late_payments(tx, limit=limit)
+    # What was found before what went back; each in its turn, as a claim does not outlive many messages.
+    return await _tell_late(database, messenger, limit) + await _tell_returned(database, messenger, limit)
+
+
+async def _tell_late(database: Database, messenger: BotMessenger, limit: int) -> int:
     told = 0
-    for payment in late:  # what was found before what went back
+    for _ in range(limit):
+        async with database.transaction() as tx:
+            claimed = await claim_late_payments(tx, limit=1)
+        if not claimed:
+            break
+        payment = claimed[0]
         outcome = await _send(messenger, render_late(payment), chat_id=payment.chat_id)
         if outcome is not None:
             told += outcome
             async with database.transaction() as tx:
                 await note_late_payment_told(tx, charge_id=payment.charge_id)
-    for news in returned:
+    return told
+
+
+async def _tell_returned(database: Database, messenger: BotMessenger, limit: int) -> int:
+    told = 0
+    for _ in range(limit):
+        async with database.transaction() as tx:
+            claimed = await claim_refund_news(tx, limit=1)
+        if not claimed:
+            break
+        news = claimed[0]
         outcome = await _send(messenger, render_news(news), chat_id=news.chat_id)
         if outcome is not None:
             told += outcome
@@ -86,6 +102,8 @@ def render_late(payment: LatePayment) -> Screen:
 def render_news(news: RefundNews) -> Screen:
     """What the guest reads."""
     words = words_for(news.language)
+    if news.is_refused:
+        return _render_kept(words, news)
     lines = [
         words.say_n(
             "<b>Your payment of {n} Telegram Star went back to you.</b>",
@@ -117,3 +135,19 @@ def render_news(news: RefundNews) -> Screen:
     if news.reason and news.operator not in (TELEGRAM, BOOTH):
         lines.append(words.say("The reason: {reason}", reason=shorten(news.reason, limit=_LONGEST_REASON)))
     return Screen(html=str(Markup("\n\n").join(lines)))
+
+
+def _render_kept(words: Words, news: RefundNews) -> Screen:
+    """A second payment that was to go back, and that Telegram kept."""
+    head = words.say_n(
+        "<b>Your second payment of {n} Telegram Star could not go back to you.</b>",
+        "<b>Your second payment of {n} Telegram Stars could not go back to you.</b>",
+        news.amount_xtr,
+    )
+    kept = words.say(
+        "Telegram would not return it, sorry. So it counts: it brought you {stars}, and you have {balance}"
+        " now. If you would rather have it back, write to us: /paysupport.",
+        stars=stars(words, news.amount_stars),
+        balance=signed(words, news.balance_stars),
+    )
+    return Screen(html=str(Markup("\n\n").join([head, kept])))

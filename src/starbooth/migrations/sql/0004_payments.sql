@@ -219,7 +219,8 @@ BEGIN
 END $$;
 
 -- An invoice that went out. Its ledger row says whether it is open (PENDING), paid or too old; its id is the
--- invoice's payload.
+-- invoice's payload. `told_state`: what Telegram said last of the plan that is paid by it, which it may say before
+-- its payment comes.
 CREATE TABLE starbooth.purchases (
     id text PRIMARY KEY REFERENCES public."StarTransaction" ("id") ON DELETE RESTRICT ON UPDATE CASCADE,
     user_id text NOT NULL REFERENCES public."User" ("id") ON DELETE RESTRICT ON UPDATE CASCADE,
@@ -229,13 +230,16 @@ CREATE TABLE starbooth.purchases (
     link text,
     created_at timestamptz NOT NULL DEFAULT now(),
     expires_at timestamptz NOT NULL,
-    is_closed boolean NOT NULL DEFAULT false
+    is_closed boolean NOT NULL DEFAULT false,
+    told_state text CHECK (told_state IN ('active', 'cancelled', 'failed')),
+    told_at timestamptz
 );
 CREATE INDEX purchases_open_idx ON starbooth.purchases (expires_at) WHERE NOT is_closed;
 CREATE INDEX purchases_open_of_user_idx ON starbooth.purchases (user_id, created_at DESC) WHERE NOT is_closed;
 
 -- A payment of Telegram, by its charge id. `flag`: why an operator should look at it, null where all is well.
--- `tell_at`: when its guest is to be told of it, null where nothing is owed to them.
+-- `is_first`: Telegram began to renew something by it. `tell_at`: when its guest is to be told of it, null where
+-- nothing is owed to them.
 CREATE TABLE starbooth.payments (
     charge_id text PRIMARY KEY,
     transaction_id text NOT NULL UNIQUE REFERENCES public."StarTransaction" ("id") ON DELETE RESTRICT ON UPDATE CASCADE,
@@ -248,6 +252,7 @@ CREATE TABLE starbooth.payments (
     came_by text NOT NULL CHECK (came_by IN ('update', 'reconciliation')),
     flag text CHECK (flag IN ('unknown_purchase', 'late', 'second_payment', 'other_payer', 'other_amount')),
     subscription_expires_at timestamptz,
+    is_first boolean NOT NULL DEFAULT false,
     paid_at timestamptz NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
     tell_at timestamptz
