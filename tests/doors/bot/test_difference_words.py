@@ -26,6 +26,7 @@ FACTS: dict[Kind, dict[str, Any]] = {
     Kind.OTHER_PAYER: {**CHARGE, "listed_telegram_id": 8},
     Kind.STUCK_REFUND: {"operator": "telegram:7", "tries": 9, "reason": "<b>gone"},
     Kind.BALANCE: {"telegram_nanos": 1_500_000_000, "listed_nanos": -1},
+    Kind.BEFORE_BOOTH: {"payments": 20, "xtr": 1000},
 }
 ALERTS: dict[str, dict[str, Any]] = {
     "payment_returned": {"charge": "stx", "telegram_id": 7, "xtr": 50, "balance_stars": -3},
@@ -56,7 +57,7 @@ def difference(kind: Kind) -> Difference:
 
 
 def alert(kind: str, facts: dict[str, Any]) -> Alert:
-    return Alert(key="k", kind=kind, facts=facts, told=frozenset(), created_at=NOW)
+    return Alert(key="k", kind=kind, facts=facts, told=frozenset(), created_at=NOW, due_at=NOW)
 
 
 @pytest.mark.parametrize("language", Language)

@@ -43,7 +43,13 @@ _LOCK = sql('SELECT 1 FROM public."User" WHERE "id" = :user_id FOR NO KEY UPDATE
 _COLUMNS = "id AS cart_id, request_key, user_id, request, price_stars, funded_at"
 _WAITS = "user_id = :user_id AND state = 'waiting' AND expires_at > now()"
 
-_FUND = sql(f"UPDATE starbooth.carts SET funded_at = now() WHERE {_WAITS} RETURNING {_COLUMNS}")  # noqa: S608
+# What was paid for has as long again to start, however late in its life the payment came: other orders of the
+# guest may be under way, or a worker down.
+_FUND = sql(f"""
+    UPDATE starbooth.carts
+    SET funded_at = now(), expires_at = now() + (expires_at - coalesce(funded_at, created_at))
+    WHERE {_WAITS} RETURNING {_COLUMNS}
+""")  # noqa: S608
 _READ = sql(f"SELECT {_COLUMNS} FROM starbooth.carts WHERE {_WAITS}")  # noqa: S608
 
 _READY = sql("""
@@ -103,6 +109,12 @@ async def read_cart(tx: Tx, *, user_id: str) -> Cart | None:
     """What waits for this guest's stars."""
     row = (await tx.execute(_READ, {"user_id": user_id})).first()
     return None if row is None else _cart(row)
+
+
+async def read_funded(tx: Tx, *, user_id: str) -> Cart | None:
+    """What waits for this guest's stars and was paid for: it starts by itself once there are enough."""
+    waiting = await read_cart(tx, user_id=user_id)
+    return None if waiting is None or waiting.funded_at is None else waiting
 
 
 async def lock_cart(tx: Tx, *, user_id: str) -> Cart | None:

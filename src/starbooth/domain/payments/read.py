@@ -132,6 +132,22 @@ async def charge_of(tx: Tx, *, transaction_id: str) -> str:
     return str(found)
 
 
+async def is_credited(tx: Tx, *, charge_id: str, until: datetime | None = None) -> bool:
+    """Whether the stars of this payment were given. `until`: of which month of a plan, None for any other."""
+    found = await tx.scalar(
+        sql("""
+            SELECT EXISTS (
+                SELECT FROM starbooth.payments p
+                WHERE (p.charge_id = :charge_id OR starts_with(p.charge_id, CAST(:charge_id AS text) || '#'))
+                    AND (CAST(:until AS timestamptz) IS NULL OR CAST(:until AS timestamptz)
+                        - coalesce(p.subscription_expires_at, p.paid_at + interval '30 days')
+                        BETWEEN interval '-10 days' AND interval '10 days'))
+        """),
+        {"charge_id": charge_id, "until": until},
+    )
+    return bool(found)
+
+
 async def rows_of(tx: Tx, charge_ids: Sequence[str]) -> dict[str, str]:
     """The ledger rows of those among these charges that we know."""
     rows = await tx.execute(

@@ -16,11 +16,19 @@ import asyncpg
 import structlog
 
 from starbooth.base.database import Database, Tx, is_connection_lost, sql
-from starbooth.base.errors import Refusal, Unavailable
+from starbooth.base.errors import Contended, Refusal, Unavailable
 from starbooth.domain.payments import differences, refunds
 from starbooth.domain.payments.bank import Bank
 from starbooth.domain.payments.credit import Payment
-from starbooth.domain.payments.differences import Difference, Kind, Patience, ReturnRow
+from starbooth.domain.payments.differences import (
+    Difference,
+    Kind,
+    Patience,
+    Place,
+    ReturnRow,
+    alert_key,
+    place_of,
+)
 from starbooth.domain.payments.receive import receive
 from starbooth.domain.payments.refund_news import owe_late_payment
 from starbooth.domain.payments.refunds import Returned
@@ -165,22 +173,32 @@ async def _compare_balance(
 
 
 async def _credit_lost(database: Database, shop: Shop, patience: Patience) -> list[Difference]:
-    """Credit payments that the list has and we have not. Each by itself: one that fails holds up no other."""
-    async with database.transaction() as tx:
-        lost = await differences.lost_payments(tx, patience=patience)
-    found = []
-    for row in lost:
-        facts = {"xtr": row.amount_xtr, "telegram_id": row.telegram_id}
-        try:
-            late = await _credit_one(database, row, shop)
-        except (Refusal, KeyReused) as error:
-            reason = error.code if isinstance(error, Refusal) else "key_reused"
-            found.append(
-                Difference(kind=Kind.NOT_CREDITED, subject=row.id, facts={**facts, "reason": reason})
-            )
-            continue
-        found += late
-    return found
+    """Credit all payments that the list has and we have not.
+
+    Each by itself: one that fails holds up no other.
+    """
+    found: list[Difference] = []
+    last: Place | None = None
+    while True:
+        async with database.transaction() as tx:
+            lost = await differences.lost_payments(tx, patience=patience, after=last)
+        if not lost:
+            return found
+        for row in lost:
+            found += await _try_to_credit(database, row, shop)
+        last = place_of(lost[-1])
+
+
+async def _try_to_credit(database: Database, row: StarRow, shop: Shop) -> list[Difference]:
+    try:
+        return await _credit_one(database, row, shop)
+    except Contended as error:
+        _log.warning("reconcile.left_for_next_time", charge=row.id, reason=error.reason)
+        return []
+    except (Refusal, KeyReused) as error:
+        reason = error.code if isinstance(error, Refusal) else "key_reused"
+        facts = {"xtr": row.amount_xtr, "telegram_id": row.telegram_id, "reason": reason}
+        return [Difference(kind=Kind.NOT_CREDITED, subject=row.id, facts=facts)]
 
 
 async def _credit_one(database: Database, row: StarRow, shop: Shop) -> list[Difference]:
@@ -227,22 +245,33 @@ async def _payment(tx: Tx, row: StarRow, telegram_id: int) -> Payment:
 
 
 async def _book_returns(database: Database, shop: Shop, patience: Patience) -> list[Difference]:
-    """Book money that went back. What we asked for ends well by it; the rest is news."""
-    async with database.transaction() as tx:
-        returns = await differences.unbooked_returns(tx, patience=patience)
-    found = []
-    for each in returns:
-        facts: dict[str, Any] = {"xtr": each.row.amount_xtr, "telegram_id": each.telegram_id}
-        try:
-            async with database.transaction() as tx:
-                booked = await refunds.book(tx, _returned(each), shop=shop)
-        except (Refusal, KeyReused) as error:
-            facts["reason"] = error.code if isinstance(error, Refusal) else "key_reused"
-            found.append(Difference(kind=Kind.NOT_TAKEN_BACK, subject=each.row.id, facts=facts))
-            continue
-        if not booked.is_repeat and booked.operator == refunds.TELEGRAM:
-            found.append(Difference(kind=Kind.REFUND_FOUND, subject=each.row.id, facts=facts))
-    return found
+    """Book all money that went back. What we asked for ends well by it; the rest is news."""
+    found: list[Difference] = []
+    last: Place | None = None
+    while True:
+        async with database.transaction() as tx:
+            returns = await differences.unbooked_returns(tx, patience=patience, after=last)
+        if not returns:
+            return found
+        for each in returns:
+            found += await _try_to_book(database, each, shop)
+        last = place_of(returns[-1].row)
+
+
+async def _try_to_book(database: Database, each: ReturnRow, shop: Shop) -> list[Difference]:
+    facts: dict[str, Any] = {"xtr": each.row.amount_xtr, "telegram_id": each.telegram_id}
+    try:
+        async with database.transaction() as tx:
+            booked = await refunds.book(tx, _returned(each), shop=shop)
+    except Contended as error:
+        _log.warning("reconcile.left_for_next_time", charge=each.row.id, reason=error.reason)
+        return []
+    except (Refusal, KeyReused) as error:
+        facts["reason"] = error.code if isinstance(error, Refusal) else "key_reused"
+        return [Difference(kind=Kind.NOT_TAKEN_BACK, subject=each.row.id, facts=facts)]
+    if booked.is_repeat or booked.operator != refunds.TELEGRAM:
+        return []
+    return [Difference(kind=Kind.REFUND_FOUND, subject=each.row.id, facts=facts)]
 
 
 def _returned(each: ReturnRow) -> Returned:
@@ -260,7 +289,11 @@ def _balance_differences(balance: Balance | None) -> list[Difference]:
     if balance is None or balance.difference_nanos == 0:
         return []
     facts = {"telegram_nanos": balance.telegram_nanos, "listed_nanos": balance.listed_nanos}
-    return [Difference(kind=Kind.BALANCE, subject=xtr_text(balance.difference_nanos), facts=facts)]
+    return [Difference(kind=Kind.BALANCE, subject=_balance_subject(balance), facts=facts)]
+
+
+def _balance_subject(balance: Balance) -> str:
+    return xtr_text(balance.difference_nanos)
 
 
 async def _conclude(
@@ -273,12 +306,16 @@ async def _conclude(
     """Compare both books, store the report, and owe the operators what is new to them."""
     async with database.transaction() as tx:
         at: datetime = (await tx.execute(sql("SELECT now()"))).scalar_one()
+        if listing.is_complete:
+            found += await differences.before_booth(tx, patience=patience)
         if listing.is_anew:
             found.append(Difference(kind=Kind.LIST_ANEW, subject=f"{at:%Y-%m-%d %H:%M:%S}"))
         if listing.is_complete:
             found += await differences.compare(tx, patience=patience)
         for each in found:
-            if each.kind not in (Kind.CREDITED_LATE, Kind.REFUND_FOUND, Kind.STUCK_REFUND):  # told before
+            if each.kind is Kind.BALANCE:
+                await _alert_balance(tx, each, at=at)
+            elif each.kind not in (Kind.CREDITED_LATE, Kind.REFUND_FOUND, Kind.STUCK_REFUND):  # told before
                 await _alert(tx, each)
         report = Report(
             at=at,
@@ -293,8 +330,20 @@ async def _conclude(
 
 
 async def _alert(tx: Tx, found: Difference) -> None:
-    key = f"difference:{found.kind}:{found.subject}"
-    await raise_alert(tx, key=key, kind="difference", facts=found.as_json())
+    await raise_alert(tx, key=alert_key(found.kind, found.subject), kind="difference", facts=found.as_json())
+
+
+async def _alert_balance(tx: Tx, found: Difference, *, at: datetime) -> None:
+    """It may go and come back, which is news each time; while it stays as it was, it is none."""
+    facts = await tx.scalar(
+        sql(
+            "SELECT report -> 'balance' FROM starbooth.reconciliations"
+            " WHERE jsonb_typeof(report -> 'balance') = 'object' ORDER BY number DESC LIMIT 1"
+        )
+    )
+    if not facts or _balance_subject(Balance(**facts)) != found.subject:
+        key = alert_key(found.kind, f"{at:%Y-%m-%d %H:%M:%S.%f}")
+        await raise_alert(tx, key=key, kind="difference", facts=found.as_json())
 
 
 async def _store(tx: Tx, report: Report) -> None:

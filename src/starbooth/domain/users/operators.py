@@ -11,13 +11,17 @@ from starbooth.base.database import Tx, sql
 
 @dataclass(frozen=True, kw_only=True)
 class Alert:
-    """News for the operators. `kind` says which, the doors word it from the facts. `told`: who has it."""
+    """News for the operators. `kind` says which, the doors word it from the facts. `told`: who has it.
+
+    due_at: until when it is the claimer's.
+    """
 
     key: str
     kind: str
     facts: Mapping[str, Any]
     told: frozenset[int]
     created_at: datetime
+    due_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,12 +82,27 @@ async def claim_alerts(tx: Tx, *, limit: int) -> list[Alert]:
             WHERE key IN (
                 SELECT key FROM starbooth.alerts WHERE sent_at IS NULL AND due_at <= now()
                 ORDER BY created_at LIMIT :limit FOR UPDATE SKIP LOCKED)
-            RETURNING key, kind, facts, told, created_at
+            RETURNING key, kind, facts, told, created_at, due_at
         """),
         {"limit": limit},
     )
     alerts = [Alert(**{**row._mapping, "told": frozenset(row.told)}) for row in rows]
     return sorted(alerts, key=lambda alert: alert.created_at)
+
+
+async def keep_alert(tx: Tx, alert: Alert) -> Alert | None:
+    """Have claimed news to oneself for another minute, as it is now; None where it is another's by now."""
+    row = (
+        await tx.execute(
+            sql("""
+                UPDATE starbooth.alerts SET due_at = now() + interval '60 s'
+                WHERE key = :key AND sent_at IS NULL AND due_at = :due_at
+                RETURNING key, kind, facts, told, created_at, due_at
+            """),
+            {"key": alert.key, "due_at": alert.due_at},
+        )
+    ).first()
+    return None if row is None else Alert(**{**row._mapping, "told": frozenset(row.told)})
 
 
 async def note_operator_told(tx: Tx, *, key: str, telegram_id: int) -> None:

@@ -13,7 +13,13 @@ from starbooth.base.errors import Unavailable
 from starbooth.domain.delivery.screen import Screen
 from starbooth.domain.payments.read import rows_of
 from starbooth.domain.users.guests import Language, language_for
-from starbooth.domain.users.operators import Alert, claim_alerts, note_alert_sent, note_operator_told
+from starbooth.domain.users.operators import (
+    Alert,
+    claim_alerts,
+    keep_alert,
+    note_alert_sent,
+    note_operator_told,
+)
 from starbooth.domain.users.tables import guests
 from starbooth.doors.bot.difference_words import charge_in, render_alert
 from starbooth.doors.bot.messenger import BotMessenger
@@ -34,23 +40,37 @@ async def send_alerts(
     """
     if not operators:
         return 0
-    async with database.transaction() as tx:
-        alerts = await claim_alerts(tx, limit=limit)
-        languages = await _languages(tx, operators) if alerts else {}
-        rows = await rows_of(tx, [charge_in(alert) for alert in alerts])
     finished = 0
-    for alert in alerts:
-        waiting = [each for each in sorted(operators) if each not in alert.told]
-        screens = {language: _render(alert, language, rows) for language in Language}
-        told = [
-            await _tell(database, messenger, alert, each, screens[languages.get(each, Language.ENGLISH)])
-            for each in waiting
-        ]
-        if all(told):
-            async with database.transaction() as tx:
-                await note_alert_sent(tx, key=alert.key)
-            finished += 1
+    for _ in range(limit):  # each when its turn comes: a claim does not outlive many messages
+        async with database.transaction() as tx:
+            claimed = await claim_alerts(tx, limit=1)
+            languages = await _languages(tx, operators) if claimed else {}
+            rows = await rows_of(tx, [charge_in(alert) for alert in claimed])
+        if not claimed:
+            break
+        screens = {language: _render(claimed[0], language, rows) for language in Language}
+        by_operator = {each: screens[languages.get(each, Language.ENGLISH)] for each in operators}
+        finished += await _tell_all(database, messenger, claimed[0], by_operator)
     return finished
+
+
+async def _tell_all(
+    database: Database, messenger: BotMessenger, alert: Alert, screens: Mapping[int, Screen]
+) -> bool:
+    """Tell all who have not been told; whether all have been now. Ends where another goes on with it."""
+    has_told_all = True
+    for operator, screen in sorted(screens.items()):
+        async with database.transaction() as tx:
+            kept = await keep_alert(tx, alert)
+        if kept is None:
+            return False
+        alert = kept
+        if operator not in alert.told:
+            has_told_all &= await _tell(database, messenger, alert, operator, screen)
+    if has_told_all:
+        async with database.transaction() as tx:
+            await note_alert_sent(tx, key=alert.key)
+    return has_told_all
 
 
 async def _tell(

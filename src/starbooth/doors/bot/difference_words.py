@@ -20,6 +20,7 @@ from starbooth.doors.bot.words import Words
 _MOST_SHOWN = 10
 _LONGEST_CHARGE = 200
 _LONGEST_MESSAGE = 2500
+_OF_NO_CHARGE = (Kind.BALANCE, Kind.LIST_ANEW, Kind.BEFORE_BOOTH)
 
 
 def word_difference(words: Words, found: Difference) -> tuple[Markup, Markup]:
@@ -43,6 +44,15 @@ def word_difference(words: Words, found: Difference) -> tuple[Markup, Markup]:
             return words.say(
                 "Telegram's list is another one than before, so all of it was read again."
             ), words.say("If you did not change the bot, find out why.")
+        case Kind.BEFORE_BOOTH:
+            return words.say_n(
+                "Before the booth was opened, the bot was paid {n} time, {xtr} XTR in all."
+                " Nothing of it is credited here.",
+                "Before the booth was opened, the bot was paid {n} times, {xtr} XTR in all."
+                " Nothing of it is credited here.",
+                facts["payments"],
+                xtr=facts["xtr"],
+            ), Markup()
         case Kind.BALANCE:
             return words.say(
                 "Telegram says that the bot has {told} XTR, and its list adds up to {listed} XTR.",
@@ -134,7 +144,7 @@ def _balance_line(words: Words, report: Report) -> Markup:
 def _difference_line(words: Words, found: Difference) -> Markup:
     what, advice = word_difference(words, found)
     mark = "✔️" if found.is_mended else "⚠️"
-    charge = Markup() if found.kind in (Kind.BALANCE, Kind.LIST_ANEW) else _charge(found.subject)
+    charge = Markup() if found.kind in _OF_NO_CHARGE else _charge(found.subject)
     return Markup("\n").join(part for part in (Markup("{} {}").format(mark, what), charge, advice) if part)
 
 
@@ -194,6 +204,12 @@ def _word_alert(words: Words, alert: Alert) -> Markup:
                 text=facts["text"],
                 charges="\n".join(facts["charges"]),
                 reference=facts["reference"],
+            )
+        case "payment_stuck" if facts["xtr"] is None:
+            return words.say(
+                "❗ What Telegram told about the plan of {who} cannot be written down. It is tried for a day:"
+                " look with starbooth doctor.",
+                who=str(facts["telegram_id"]),
             )
         case "payment_stuck":
             return words.say(

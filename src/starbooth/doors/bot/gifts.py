@@ -158,10 +158,13 @@ async def tell_gifts(database: Database, messenger: BotMessenger, *, limit: int 
     Several at once: each tells others. A process that dies between the message and the note tells once more;
     who cannot be reached now is tried again in a minute, who blocked the bot is not. No star moves here.
     """
-    async with database.transaction() as tx:
-        claimed = await referrals.claim_gift_news(tx, limit=limit)
     told = 0
-    for news in claimed:
+    for _ in range(limit):  # each when its turn comes: a claim does not outlive many messages
+        async with database.transaction() as tx:
+            claimed = await referrals.claim_gift_news(tx, limit=1)
+        if not claimed:
+            break
+        news = claimed[0]
         screen = screens.render_gift_news(words_for(news.language), news)
         try:
             await messenger.send_text(screen, chat_id=news.chat_id, reply_to_message_id=None)

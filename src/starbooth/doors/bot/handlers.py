@@ -9,6 +9,7 @@ from starbooth.outside.telegram import lean  # noqa: F401  # before aiogram, or 
 # isort: split
 import re
 from collections import OrderedDict
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -26,6 +27,7 @@ from starbooth.domain.generations.finish import cancel_waiting
 from starbooth.domain.generations.request import PictureRequest, Recipient, request_pictures
 from starbooth.domain.orders.place import Source
 from starbooth.domain.orders.read import newest_active
+from starbooth.domain.payments.read import is_credited
 from starbooth.domain.stars.errors import NotEnoughStars
 from starbooth.domain.users.guests import Guest, language_for, note_blocked
 from starbooth.domain.users.operators import raise_alert
@@ -83,8 +85,10 @@ class Handlers:
         self._dispatcher.include_router(self._router())
 
     def _groups(self) -> Router:
+        """What no command can be in."""
         router = Router()
         router.message.register(self.on_group, F.chat.type != ChatType.PRIVATE)
+        router.message.register(self.on_thing, F.caption)  # it comes with a thing, and is no command
         return router
 
     def _router(self) -> Router:
@@ -131,21 +135,35 @@ class Handlers:
             return
         words = words_for(language_for(person.get("language_code")))
         is_payment = "successful_payment" in payload
+        if is_payment and await self._is_credited(payload["successful_payment"]):
+            return  # only the thanks failed
         screen = render_stuck(words) if is_payment else answers.render_trouble(words)
         await self._desk.send(screen, chat_id=person["id"])
 
     async def alarm(self, update: Update) -> None:
         """Tell the operators of money that cannot be written down. Repeat: they are told once."""
         message = update.get("message") or {}
+        if "successful_payment" in message and await self._is_credited(message["successful_payment"]):
+            return  # only the thanks fail
         paid = message.get("successful_payment") or message.get("refunded_payment") or {}
+        person = message.get("from") or (update.get("subscription") or {}).get("user") or {}
         facts = {
             "update": update["update_id"],
-            "telegram_id": (message.get("from") or {}).get("id"),
+            "telegram_id": person.get("id"),
             "charge": paid.get("telegram_payment_charge_id"),
             "xtr": paid.get("total_amount"),
         }
         async with self._desk.database.transaction() as tx:
             await raise_alert(tx, key=f"stuck:{update['update_id']}", kind="payment_stuck", facts=facts)
+
+    async def _is_credited(self, paid: dict[str, Any]) -> bool:
+        until = paid.get("subscription_expiration_date")
+        async with self._desk.database.transaction() as tx:
+            return await is_credited(
+                tx,
+                charge_id=str(paid.get("telegram_payment_charge_id")),
+                until=datetime.fromtimestamp(until, UTC) if isinstance(until, int) else None,
+            )
 
     async def on_start(self, message: Message) -> None:
         """Greet, and give the welcome gift once in a lifetime."""

@@ -69,7 +69,7 @@ class _BackRoom:
             return True
         what = (event.text if isinstance(event, Message) else event.data) or ""
         person = event.from_user.id if event.from_user else None
-        _log.warning("operators.not_one", telegram_id=person, tried=what.split(maxsplit=1)[0][:32])
+        _log.warning("operators.not_one", telegram_id=person, tried=what.partition(" ")[0][:32])
         return False
 
     async def on_grant(self, message: Message, command: CommandObject) -> None:
