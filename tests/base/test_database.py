@@ -120,6 +120,8 @@ class TestIsConnectionLost:
 
     def test_a_closed_connection_is_lost(self) -> None:
         assert is_connection_lost(asyncpg.InterfaceError("connection is closed"))
+        assert is_connection_lost(asyncpg.InternalClientError("cannot switch to state 15; another operation"))
+        assert not is_connection_lost(asyncpg.InternalClientError("got result for unknown protocol state"))
         assert is_connection_lost(asyncpg.ConnectionDoesNotExistError("closed in the middle"))
         assert is_connection_lost(ConnectionRefusedError())
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from starbooth.base.database import Database
 from starbooth.base.prices import Pack, parse_pack, parse_packs
-from starbooth.domain.payments.credit import Credited, Payment, credit
+from starbooth.domain.payments.credit import credit
+from starbooth.domain.payments.payment import Credited, Payment
 from starbooth.domain.payments.purchases import Purchase, PurchaseKind, open_purchase
 from starbooth.domain.payments.shop import Shop
 

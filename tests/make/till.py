@@ -9,7 +9,8 @@ from aiogram import Bot
 from aiogram.types import LabeledPrice
 
 from starbooth.base.database import Database, sql
-from starbooth.domain.payments.credit import Credited, Payment, credit
+from starbooth.domain.payments.credit import credit
+from starbooth.domain.payments.payment import Credited, Payment
 from starbooth.domain.payments.refunds import Begun, begin
 from starbooth.domain.payments.shop import Shop
 from starbooth.domain.stars import ledger

@@ -135,7 +135,12 @@ def _named() -> Iterator[None]:
         if _is_among(error.orig, _CONTENDED):
             raise Contended("database: another transaction was let go on") from error
         raise
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (
+        OSError,
+        asyncpg.PostgresError,
+        asyncpg.InterfaceError,
+        asyncpg.InternalClientError,
+    ) as error:
         if is_connection_lost(error):
             raise Unavailable(f"database: {type(error).__name__}") from error
         if isinstance(error, _CONTENDED):
@@ -151,6 +156,9 @@ def is_connection_lost(error: BaseException | None) -> bool:
             return True
         # The driver has one class for its misuse and for a connection that has gone; only its words tell.
         if isinstance(seen, asyncpg.InterfaceError) and "connection is closed" in str(seen):
+            return True
+        # A statement that meets the server's farewell half way leaves the driver between two states.
+        if isinstance(seen, asyncpg.InternalClientError) and "cannot switch to state" in str(seen):
             return True
         seen = seen.__cause__
     return False

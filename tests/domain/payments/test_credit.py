@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from starbooth.base.database import Database
 from starbooth.base.prices import parse_packs
-from starbooth.domain.payments.credit import Flag
+from starbooth.domain.payments.payment import Flag
 from starbooth.domain.payments.purchases import PurchaseKind
 from starbooth.domain.payments.receive import receive
 from starbooth.domain.stars.errors import AmountRefused, TooManyStars

@@ -9,8 +9,9 @@ import pytest
 from starbooth.base.database import Database, sql
 from starbooth.domain.payments import refunds
 from starbooth.domain.payments.checkout import Checkout, check
-from starbooth.domain.payments.credit import Payment, credit
+from starbooth.domain.payments.credit import credit
 from starbooth.domain.payments.errors import InvoicePaid, MonthNotRefundable
+from starbooth.domain.payments.payment import Payment
 from starbooth.domain.payments.purchases import Purchase, PurchaseKind
 from starbooth.domain.payments.refunds import Returned
 from starbooth.domain.payments.renewals import stop_renewing

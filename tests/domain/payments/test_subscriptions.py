@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from starbooth.base.database import Database
 from starbooth.base.prices import Pack
-from starbooth.domain.payments.credit import Credited, Payment
+from starbooth.domain.payments.payment import Credited, Payment
 from starbooth.domain.payments.purchases import Purchase, PurchaseKind, open_purchase
 from starbooth.domain.payments.subscriptions import (
     GRACE,

@@ -104,3 +104,16 @@ class TestAlerts:
         assert await send_alerts(database, BotMessenger(bot), operators=()) == 0
         async with database.transaction() as tx:
             assert await tx.scalar(sql("SELECT sent_at IS NULL FROM starbooth.alerts"))
+
+    async def test_news_that_no_operator_can_be_told_waits_for_one_who_can(
+        self, eve: Guest, olga: Guest, database: Database, bot: Bot
+    ) -> None:
+        async with database.transaction() as tx:
+            await raise_alert(tx, key="k", kind="refund_stuck", facts={"telegram_id": 7, "reason": "slow"})
+        operators = (eve.user_id, olga.user_id)  # neither has opened the bot yet
+        assert await send_alerts(database, BotMessenger(bot), operators=operators) == 0
+        await start(eve)
+        async with database.transaction() as tx:
+            await tx.execute(sql("UPDATE starbooth.alerts SET due_at = now()"))
+        assert await send_alerts(database, BotMessenger(bot), operators=operators) == 1
+        await eve.wait_for(lambda message: "not been answered yet: slow" in message.text)

@@ -12,7 +12,8 @@ from starbooth.base.settings import Settings
 from starbooth.domain.generations.request import Limits
 from starbooth.domain.gifts.promo import add_code
 from starbooth.domain.gifts.referrals import pay_due
-from starbooth.domain.payments.credit import Payment, credit
+from starbooth.domain.payments.credit import credit
+from starbooth.domain.payments.payment import Payment
 from starbooth.domain.payments.shop import shop_of
 from starbooth.doors.bot.gifts import tell_gifts
 from starbooth.doors.bot.handlers import Handlers

@@ -8,7 +8,8 @@ from sqlalchemy import text
 
 from starbooth.base.database import Database
 from starbooth.base.settings import Settings
-from starbooth.domain.payments.credit import Payment, credit
+from starbooth.domain.payments.credit import credit
+from starbooth.domain.payments.payment import Payment
 from starbooth.domain.payments.shop import shop_of
 from starbooth.domain.users.guests import Language
 from starbooth.doors.bot import papers_screens as screens

@@ -11,7 +11,6 @@ from starbooth.base.prices import Pack, parse_packs, parse_plan
 from starbooth.domain.delivery.screen import Screen
 from starbooth.domain.generations.request import Limits
 from starbooth.domain.orders.cart import Cart, Wish
-from starbooth.domain.payments.credit import Credited
 from starbooth.domain.payments.errors import (
     InvoiceOfAnother,
     InvoicePaid,
@@ -19,6 +18,7 @@ from starbooth.domain.payments.errors import (
     NotOnSale,
     UnknownInvoice,
 )
+from starbooth.domain.payments.payment import Credited
 from starbooth.domain.payments.purchases import Purchase, PurchaseKind
 from starbooth.domain.payments.receive import Received
 from starbooth.domain.users.guests import Language

@@ -7,14 +7,14 @@ Locks: the payer's account, then the ledger row of the invoice, then our rows.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from enum import StrEnum
+from datetime import timedelta
 from typing import Any
 
 from starbooth.base.database import Tx, sql
 from starbooth.domain.gifts.referrals import note_purchase
-from starbooth.domain.orders.cart import Cart, fund, read_funded
+from starbooth.domain.orders.cart import fund, read_funded
 from starbooth.domain.payments.errors import CreditedElsewhere
+from starbooth.domain.payments.payment import Credited, Flag, Payment
 from starbooth.domain.payments.purchases import PurchaseKind
 from starbooth.domain.payments.shop import Shop
 from starbooth.domain.payments.subscriptions import is_month_paid, note_payment, read_months
@@ -22,59 +22,10 @@ from starbooth.domain.stars import buying
 from starbooth.domain.users.guests import Language, meet
 from starbooth.domain.users.operators import raise_alert
 
-
-class Flag(StrEnum):
-    """Why an operator should look at a payment. All of them are credited."""
-
-    UNKNOWN_PURCHASE = "unknown_purchase"
-    LATE = "late"
-    SECOND_PAYMENT = "second_payment"
-    OTHER_PAYER = "other_payer"
-    OTHER_AMOUNT = "other_amount"
-
-
 _SAME_MONTH = timedelta(days=10)
 
 # What the invoice promised was promised to somebody else, or for another amount, or there is no invoice.
 _BY_AMOUNT = (Flag.UNKNOWN_PURCHASE, Flag.OTHER_PAYER, Flag.OTHER_AMOUNT)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Payment:
-    """What Telegram says was paid. `came_by`: `update` or `reconciliation`. `payload`: of the invoice.
-
-    subscription_expires_at: until when a payment of a plan lasts, None for any other.
-    """
-
-    charge_id: str
-    telegram_id: int
-    payload: str
-    amount_xtr: int
-    paid_at: datetime
-    came_by: str
-    subscription_expires_at: datetime | None = None
-    is_first_recurring: bool = False
-    is_recurring: bool = False
-    username: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Credited:
-    """What a payment gave. `charge_id`: by which we keep it. `is_repeat`: it had been given before.
-
-    cart: what these stars were for and now starts by itself, once there are enough of them.
-    """
-
-    user_id: str
-    telegram_id: int
-    charge_id: str
-    amount_stars: int
-    balance_stars: int
-    transaction_id: str
-    purchase_id: str | None
-    flag: Flag | None
-    is_repeat: bool
-    cart: Cart | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from starbooth.base.database import Tx
 from starbooth.domain.payments import refunds
-from starbooth.domain.payments.credit import Credited, Flag, Payment, credit
+from starbooth.domain.payments.credit import credit
 from starbooth.domain.payments.errors import MonthNotRefundable
+from starbooth.domain.payments.payment import Credited, Flag, Payment
 from starbooth.domain.payments.refunds import BOOTH
 from starbooth.domain.payments.shop import Shop
 from starbooth.domain.stars.errors import StarsSpent

@@ -19,7 +19,6 @@ from starbooth.base.database import Database, Tx, is_connection_lost, sql
 from starbooth.base.errors import Contended, Refusal, Unavailable
 from starbooth.domain.payments import differences, refunds
 from starbooth.domain.payments.bank import Bank
-from starbooth.domain.payments.credit import Payment
 from starbooth.domain.payments.differences import (
     Difference,
     Kind,
@@ -29,6 +28,7 @@ from starbooth.domain.payments.differences import (
     alert_key,
     place_of,
 )
+from starbooth.domain.payments.payment import Payment
 from starbooth.domain.payments.receive import receive
 from starbooth.domain.payments.refund_news import owe_late_payment
 from starbooth.domain.payments.refunds import Returned

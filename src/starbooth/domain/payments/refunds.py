@@ -16,8 +16,9 @@ import structlog
 from starbooth.base.database import Database, Tx, sql
 from starbooth.base.errors import Unavailable
 from starbooth.domain.payments.bank import Bank
-from starbooth.domain.payments.credit import Payment, credit
+from starbooth.domain.payments.credit import credit
 from starbooth.domain.payments.errors import CreditedElsewhere, MonthNotRefundable
+from starbooth.domain.payments.payment import Payment
 from starbooth.domain.payments.shop import Shop
 from starbooth.domain.payments.subscriptions import note_return
 from starbooth.domain.payments.telegram_list import has_returned

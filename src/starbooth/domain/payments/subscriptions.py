@@ -10,13 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starbooth.base.database import Tx, sql
+from starbooth.domain.payments.payment import Credited, Payment
 from starbooth.domain.users.guests import Language
-
-if TYPE_CHECKING:
-    from starbooth.domain.payments.credit import Credited, Payment
 
 PERIOD = timedelta(days=30)  # the only one that Telegram knows
 # A renewal can be told late, and Telegram tries again when there were too few Stars.
@@ -179,7 +177,7 @@ _NOTE_STATE = """
 """
 
 
-async def note_payment(tx: Tx, payment: "Payment", credited: "Credited") -> None:
+async def note_payment(tx: Tx, payment: Payment, credited: Credited) -> None:
     """Write down what a credited payment means for the plan that it was for; others are let go.
 
     Call it after the payment's row is written, and where it was known: it may tell more than when it was

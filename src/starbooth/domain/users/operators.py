@@ -106,7 +106,7 @@ async def keep_alert(tx: Tx, alert: Alert) -> Alert | None:
 
 
 async def note_operator_told(tx: Tx, *, key: str, telegram_id: int) -> None:
-    """This operator has the news, or cannot be reached. Repeat: harmless."""
+    """This operator has the news. Repeat: harmless."""
     await tx.execute(
         sql(
             "UPDATE starbooth.alerts SET told = array_append(told, CAST(:id AS bigint))"
@@ -116,8 +116,19 @@ async def note_operator_told(tx: Tx, *, key: str, telegram_id: int) -> None:
     )
 
 
+async def postpone_alert(tx: Tx, *, key: str) -> None:
+    """Nobody could be reached: try all operators again in ten minutes. Repeat: harmless."""
+    await tx.execute(
+        sql(
+            "UPDATE starbooth.alerts SET due_at = now() + interval '10 min'"
+            " WHERE key = :key AND sent_at IS NULL"
+        ),
+        {"key": key},
+    )
+
+
 async def note_alert_sent(tx: Tx, *, key: str) -> None:
-    """All operators have been told. Repeat: harmless."""
+    """All operators who can be reached have been told. Repeat: harmless."""
     await tx.execute(
         sql("UPDATE starbooth.alerts SET sent_at = now() WHERE key = :key AND sent_at IS NULL"), {"key": key}
     )

@@ -4,6 +4,7 @@ from starbooth.outside.telegram import lean  # noqa: F401  # before aiogram, or 
 
 # isort: split
 from collections.abc import Collection, Mapping
+from enum import Enum
 
 import structlog
 from sqlalchemy import select
@@ -19,6 +20,7 @@ from starbooth.domain.users.operators import (
     keep_alert,
     note_alert_sent,
     note_operator_told,
+    postpone_alert,
 )
 from starbooth.domain.users.tables import guests
 from starbooth.doors.bot.difference_words import charge_in, render_alert
@@ -36,7 +38,7 @@ async def send_alerts(
 
     Who cannot be reached now holds up no other: the alert comes again in a minute, for them alone. Several at
     once: each sends others. A process that dies between a message and its note sends that one once more.
-    While there is no operator, the news waits.
+    While there is no operator, or none who can be reached, the news waits.
     """
     if not operators:
         return 0
@@ -54,11 +56,17 @@ async def send_alerts(
     return finished
 
 
+class _Outcome(Enum):
+    TOLD = "told"
+    LATER = "later"
+    UNREACHABLE = "unreachable"
+
+
 async def _tell_all(
     database: Database, messenger: BotMessenger, alert: Alert, screens: Mapping[int, Screen]
 ) -> bool:
-    """Tell all who have not been told; whether all have been now. Ends where another goes on with it."""
-    has_told_all = True
+    """Tell all who have not been told; whether that is done now. Ends where another goes on with it."""
+    outcomes = {_Outcome.TOLD} if alert.told else set()
     for operator, screen in sorted(screens.items()):
         async with database.transaction() as tx:
             kept = await keep_alert(tx, alert)
@@ -66,27 +74,32 @@ async def _tell_all(
             return False
         alert = kept
         if operator not in alert.told:
-            has_told_all &= await _tell(database, messenger, alert, operator, screen)
-    if has_told_all:
-        async with database.transaction() as tx:
-            await note_alert_sent(tx, key=alert.key)
-    return has_told_all
+            outcomes.add(await _tell(database, messenger, alert, operator, screen))
+    if _Outcome.LATER in outcomes:
+        return False
+    async with database.transaction() as tx:
+        if _Outcome.TOLD not in outcomes:  # news that nobody has is not told
+            await postpone_alert(tx, key=alert.key)
+            return False
+        await note_alert_sent(tx, key=alert.key)
+    return True
 
 
 async def _tell(
     database: Database, messenger: BotMessenger, alert: Alert, operator: int, screen: Screen
-) -> bool:
-    """Tell one operator, and note it. False where it must be tried again."""
+) -> _Outcome:
+    """Tell one operator, and note it."""
     try:
         await messenger.send_text(screen, chat_id=operator, reply_to_message_id=None)
     except Unavailable as error:
         _log.warning("alert.unavailable", alert=alert.key, operator=operator, reason=error.reason)
-        return False
+        return _Outcome.LATER
     except (Blocked, TelegramRefused) as error:
         _log.warning("alert.undeliverable", alert=alert.key, operator=operator, reason=str(error))
+        return _Outcome.UNREACHABLE
     async with database.transaction() as tx:
         await note_operator_told(tx, key=alert.key, telegram_id=operator)
-    return True
+    return _Outcome.TOLD
 
 
 def _render(alert: Alert, language: Language, rows: Mapping[str, str]) -> Screen:

@@ -19,7 +19,7 @@ from starbooth.base.prices import Pack
 from starbooth.domain.catalog.offers import default_offer
 from starbooth.domain.orders.cart import drop_cart
 from starbooth.domain.payments.checkout import CURRENCY, Checkout, check
-from starbooth.domain.payments.credit import Payment
+from starbooth.domain.payments.payment import Payment
 from starbooth.domain.payments.purchases import Purchase, PurchaseKind, open_purchase
 from starbooth.domain.payments.receive import receive
 from starbooth.domain.stars.errors import KeyReused

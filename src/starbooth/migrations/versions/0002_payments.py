@@ -8,14 +8,15 @@ from sqlalchemy.util import await_only
 revision = "0002"
 down_revision = "0001"
 
-_SQL = Path(__file__).parent.parent / "sql" / "0004_payments.sql"
+_SQL = Path(__file__).parent.parent / "sql"
 
 
 def upgrade() -> None:
     """Create everything. Only adds, so the release before works with it.
 
-    The file holds many statements, so it goes straight to the driver: a prepared statement takes one.
+    The files hold many statements, so they go straight to the driver: a prepared statement takes one.
     """
     driver = op.get_bind().connection.driver_connection
     assert driver is not None
-    await_only(driver.execute(_SQL.read_text()))
+    for name in ("0004_payments", "0005_till"):
+        await_only(driver.execute((_SQL / f"{name}.sql").read_text()))
