@@ -172,7 +172,9 @@ class TestWebhookMode:
             asked = await ada.say("/help")
             await answer_to(ada, asked, "How this works")
         assert info.url == f"{address}/hooks/telegram"
-        assert set(info.allowed_updates or ()) == {"message", "callback_query", "my_chat_member"}
+        assert set(info.allowed_updates or ()) == {
+            *("message", "callback_query", "my_chat_member", "subscription", "pre_checkout_query")
+        }
         assert await calls_of(playground, "getUpdates") == []
 
 

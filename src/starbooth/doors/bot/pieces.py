@@ -62,6 +62,6 @@ def wait(words: Words, expected: timedelta) -> Markup:
         return words.say("a few seconds")
     if seconds < 55:
         return words.say("about {seconds} s", seconds=-(-seconds // 10) * 10)
-    if seconds < 3600:
+    if seconds <= 3600:
         return words.say("about {minutes} min", minutes=max(1, round(seconds / 60)))
     return words.say("more than an hour")
