@@ -110,6 +110,8 @@ async def _look_at_stars(settings: Settings) -> str:
     if not report.is_clean:
         left = sum(not each.is_mended for each in report.differences)
         raise Unavailable(f"{told}; {left} differences were left on {at}")
+    if not report.is_complete:
+        return f"{told}; Telegram's list is being read, {report.cursor} rows until {at}"
     return f"{told}, reconciled on {at}"
 
 

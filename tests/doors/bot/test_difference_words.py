@@ -103,6 +103,11 @@ class TestReport:
         assert "And 2 more" in said
         assert "The bot has 5 XTR." in said
 
+    @pytest.mark.parametrize(("is_complete", "head"), [(True, "ours agree."), (False, "not read to its end")])
+    def test_only_books_that_were_compared_agree(self, is_complete: bool, head: str) -> None:
+        report = Report(at=NOW, cursor=5, rows_read=5, is_complete=is_complete, balance=None, differences=())
+        assert head in render_report(words_for(Language.ENGLISH), report).html.split("\n")[0]
+
 
 @pytest.mark.parametrize(
     ("nanos", "text"),

@@ -114,13 +114,8 @@ def _word_charge(words: Words, kind: Kind, facts: Mapping[str, Any]) -> tuple[Ma
 
 def render_report(words: Words, report: Report) -> Screen:
     """A reconciliation in short."""
-    head = (
-        words.say("✅ Telegram's books and ours agree.")
-        if report.is_clean
-        else words.say("⚠️ Telegram's books and ours differ.")
-    )
     lines = [
-        head,
+        _head(words, report),
         words.say("{at}, rows read: {rows}.", at=moment(words, report.at), rows=report.rows_read),
         _balance_line(words, report),
         *(_difference_line(words, each) for each in report.differences[:_MOST_SHOWN]),
@@ -133,6 +128,14 @@ def render_report(words: Words, report: Report) -> Screen:
             )
         )
     return _screen(*lines)
+
+
+def _head(words: Words, report: Report) -> Markup:
+    if not report.is_clean:
+        return words.say("⚠️ Telegram's books and ours differ.")
+    if not report.is_complete:
+        return words.say("⏳ Telegram's list is long and not read to its end yet. /reconcile reads on.")
+    return words.say("✅ Telegram's books and ours agree.")
 
 
 def _balance_line(words: Words, report: Report) -> Markup:
