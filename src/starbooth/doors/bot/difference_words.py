@@ -14,12 +14,11 @@ from starbooth.domain.payments.reconcile import Report, xtr_text
 from starbooth.domain.users.operators import Alert
 from starbooth.doors.bot.operators_screens import look_button, moment, signed, word_flag
 from starbooth.doors.bot.papers_screens import word_message
-from starbooth.doors.bot.pieces import shorten, stars
+from starbooth.doors.bot.pieces import stars
 from starbooth.doors.bot.words import Words
 
 _MOST_SHOWN = 10
 _LONGEST_CHARGE = 200
-_LONGEST_MESSAGE = 2500
 _OF_NO_CHARGE = (Kind.BALANCE, Kind.LIST_ANEW, Kind.BEFORE_BOOTH)
 
 
@@ -208,6 +207,14 @@ def _word_alert(words: Words, alert: Alert) -> Markup:
                 charges="\n".join(facts["charges"]),
                 reference=facts["reference"],
             )
+        case _:
+            return _word_trouble(words, alert)
+
+
+def _word_trouble(words: Words, alert: Alert) -> Markup:
+    """What could not be done by itself; and news of a kind that this release does not know, as it stands."""
+    facts = alert.facts
+    match alert.kind:
         case "payment_stuck" if facts["xtr"] is None:
             return words.say(
                 "❗ What Telegram told about the plan of {who} cannot be written down. It is tried for a day:"
@@ -229,28 +236,9 @@ def _word_alert(words: Words, alert: Alert) -> Markup:
                 who=str(facts["telegram_id"]),
                 reason=facts["reason"],
             )
-        case "support":
-            return _word_support(words, facts)
         case _:
             told = ", ".join(f"{name}: {value}" for name, value in facts.items())
             return Markup("<b>{}</b> {}").format(alert.kind, told[:1000])
-
-
-def _word_support(words: Words, facts: Mapping[str, Any]) -> Markup:
-    """What a guest wrote to support, with their last payments."""
-    who = f"@{facts['username']}" if facts["username"] else str(facts["telegram_id"])
-    return Markup("\n\n").join(
-        [
-            words.say(
-                "✉️ {who} ({id}) asks about payments, reference {reference}:",
-                who=who,
-                id=facts["telegram_id"],
-                reference=facts["reference"],
-            ),
-            Markup("<blockquote>{}</blockquote>").format(shorten(facts["text"], limit=_LONGEST_MESSAGE)),
-            *(_charge(charge) for charge in facts["charges"]),
-        ]
-    )
 
 
 def _charge(charge_id: str) -> Markup:
