@@ -260,3 +260,57 @@ async def _or_refusal(work: Coroutine[Any, Any, int]) -> int:
     except Refusal as refusal:
         print(refusal_text(refusal), file=sys.stderr)
         return 1
+
+
+offers = typer.Typer(help="What is sold: base models, their prices and ranges.", no_args_is_help=True)
+app.add_typer(offers, name="offers")
+
+
+@offers.command("list")
+def offers_list() -> None:
+    """Show every offer."""
+    from starbooth.cli.offers import print_offers
+
+    sys.exit(_await(print_offers(_settings())))
+
+
+@offers.command("set", context_settings={"ignore_unknown_options": True})
+def offers_set(
+    model: Annotated[str, typer.Argument(help="FLUX, FLUX_FAST or FLUX_PORTRAIT.")],
+    price: Annotated[int | None, typer.Option(parser=parse_amount, help="Stars per picture.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Steps where a guest chose none.")] = None,
+    guidance: Annotated[float | None, typer.Option(help="Guidance where a guest chose none.")] = None,
+    strength: Annotated[float | None, typer.Option(help="How far a picture leaves its photo.")] = None,
+    engines: Annotated[
+        str | None, typer.Option(help="Engines in order of preference, with commas; `all` for all.")
+    ] = None,
+    on: Annotated[bool | None, typer.Option("--on/--off", help="Whether it is sold.")] = None,
+) -> None:
+    """Change an offer, from the next order on. Orders that were placed keep what they were placed with."""
+    from starbooth.cli.offers import set_offer
+
+    wanted = {
+        "price_stars": price,
+        "steps": steps,
+        "guidance": guidance,
+        "strength": strength,
+        "engines": None if engines is None else _names(engines),
+        "is_on": on,
+    }
+    changes = {name: value for name, value in wanted.items() if value is not None}
+    sys.exit(_await(set_offer(_settings(), kind=model, changes=changes)))
+
+
+def _names(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    return [] if names == ["all"] else names
+
+
+@offers.command("history")
+def offers_history(
+    model: Annotated[str, typer.Argument(help="FLUX, FLUX_FAST or FLUX_PORTRAIT.")],
+) -> None:
+    """Tell every state that an offer was in, and since when, so that an old charge can be explained."""
+    from starbooth.cli.offers import print_history
+
+    sys.exit(_await(print_history(_settings(), kind=model)))

@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 from sqlalchemy import Boolean, Column, DateTime, Float, Integer, Table, Text
-from sqlalchemy.dialects.postgresql import ENUM
+from sqlalchemy.dialects.postgresql import ARRAY, ENUM
 
 from starbooth.base.database import BOOTH, PUBLIC
 
@@ -31,10 +31,21 @@ offers = Table(
     BOOTH,
     Column("base_model_id", Text, primary_key=True),
     Column("endpoint", Text, nullable=False),
+    Column("photo_endpoint", Text),
+    Column("loras_endpoint", Text),
+    Column("loras_photo_endpoint", Text),
+    Column("engines", ARRAY(Text), nullable=False),
+    Column("negative_engines", ARRAY(Text), nullable=False),
     Column("price_stars", Integer, nullable=False),
     Column("width_px", Integer, nullable=False),
     Column("height_px", Integer, nullable=False),
     Column("steps", Integer, nullable=False),
+    Column("least_steps", Integer, nullable=False),
+    Column("most_steps", Integer, nullable=False),
     Column("guidance", Float, nullable=False),
+    Column("least_guidance", Float, nullable=False),
+    Column("most_guidance", Float, nullable=False),
+    Column("strength", Float, nullable=False),
+    Column("is_on", Boolean, nullable=False),
     Column("updated_at", DateTime(timezone=True), nullable=False),
 )
