@@ -47,6 +47,7 @@ class MemoryEngine:
     next_results: deque[Exception] = field(default_factory=deque)
     next_fetches: deque[Exception] = field(default_factory=deque)
     submit_calls: int = 0
+    uploads: list[tuple[str, bytes, int]] = field(default_factory=list)
     _states: dict[str, Waiting | Working | Finished | Exception] = field(default_factory=dict)
     _results: dict[str, EngineResult | Exception] = field(default_factory=dict)
     _files: dict[str, bytes] = field(default_factory=dict)
@@ -68,7 +69,7 @@ class MemoryEngine:
             if self.is_deduplicating and earlier.request_key == request_key:
                 return earlier
         bought = Purchase(
-            request_id=f"request-{len(self.purchases)}",
+            request_id=f"{self.name}-{len(self.purchases)}",
             endpoint=endpoint,
             order=order,
             request_key=request_key,
@@ -77,6 +78,11 @@ class MemoryEngine:
         self.purchases.append(bought)
         self._states[bought.request_id] = Waiting(position=0)
         return bought
+
+    async def upload(self, body: bytes, content_type: str, *, lifetime_s: int) -> str:
+        url = f"https://engine.invalid/{self.name}/uploads/{len(self.uploads)}"
+        self.uploads.append((url, body, lifetime_s))
+        return url
 
     async def status(self, ticket: Ticket, *, with_progress: bool = True) -> Waiting | Working | Finished:
         if self.next_statuses:

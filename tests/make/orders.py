@@ -8,8 +8,10 @@ from typing import Any
 from sqlalchemy import text
 
 from starbooth.base.database import Database
+from starbooth.domain.generations.choices import Choices
+from starbooth.domain.generations.outside import Outside
 from starbooth.domain.generations.request import Limits, PictureRequest, Recipient, request_pictures
-from starbooth.domain.generations.run import Outside
+from starbooth.domain.generations.routing import Router
 from starbooth.domain.orders.place import PlacedOrder, Source
 from tests.make.engine import MemoryEngine
 from tests.make.storage import MemoryStorage
@@ -36,8 +38,7 @@ async def place_pictures(
         user_id=user_id,
         source=Source.COMMAND,
         prompt=prompt,
-        count=pictures,
-        seed=seed,
+        choices=Choices(count=pictures, seed=seed),
     )
     limits = Limits(active_orders=active_orders, deadline=deadline)
     async with database.transaction() as tx:
@@ -45,15 +46,19 @@ async def place_pictures(
 
 
 def make_outside(
-    engine: MemoryEngine | None = None, storage: MemoryStorage | None = None, *, slots: int = 4
+    engine: MemoryEngine | None = None,
+    storage: MemoryStorage | None = None,
+    *others: MemoryEngine,
+    slots: int = 4,
 ) -> Outside:
-    """An outside in memory."""
+    """An outside in memory. others: more engines, less preferred."""
+    named = {each.name: each for each in (engine or MemoryEngine(), *others)}
     return Outside(
-        engine=engine or MemoryEngine(),
+        engines=named,
+        router=Router(list(named), slots=slots, fresh_s=0.0),
         storage=storage or MemoryStorage(),
-        hook_url=lambda order_id, number: f"https://booth.invalid/hooks/{order_id}/{number}",
+        hook_url=lambda engine, order_id, number: f"https://booth.invalid/{engine}/{order_id}/{number}",
         file_url=lambda key: f"https://booth.invalid/files/{key}",
-        slots=slots,
     )
 
 
@@ -62,6 +67,7 @@ async def let_pass(database: Database, seconds: float) -> None:
     shifts = {
         "orders": ("created_at", "started_at", "ended_at", "deadline_at", "check_at"),
         "tickets": ("sent_at",),
+        "breakers": ("open_until",),
         "deliveries": ("due_at", "busy_until", "created_at"),
     }
     async with database.transaction() as tx:

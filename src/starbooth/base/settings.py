@@ -6,6 +6,7 @@ everything else begins with `STARBOOTH_`. Secrets never print.
 """
 
 import os
+import re
 import secrets
 import tomllib
 from pathlib import Path
@@ -24,6 +25,7 @@ from starbooth.base.errors import SettingError
 from starbooth.base.prices import Pack, parse_packs, parse_plan
 
 FILE = "starbooth.toml"
+_ENGINE = re.compile(r"[a-z0-9][a-z0-9-]{0,31}=https?://[^\s,]+")
 
 
 class Settings(BaseSettings):
@@ -64,12 +66,27 @@ class Settings(BaseSettings):
         description="Key of fal.ai. Empty: the darkroom paints.",
     )
     engine_url: str | None = Field(
-        default=None, description="Another server that speaks fal's queue protocol, instead of fal.ai."
+        default=None, description="A darkroom, which is preferred to fal.ai where both are set."
     )
     engine_key: SecretStr | None = Field(default=None, description="The key for `engine_url`.")
-    engine_slots: int = Field(default=4, ge=1, le=1000, description="Orders in the engine at one time.")
+    engines: Annotated[tuple[tuple[str, str], ...], NoDecode] = Field(
+        default=(),
+        description="More engines of your own with the same key: name=http://host:port, with commas between.",
+    )
+    engine_slots: int = Field(
+        default=4,
+        ge=1,
+        le=1000,
+        description="Orders in an engine at one time, until `starbooth engines set`.",
+    )
     engine_account: str | None = Field(
-        default=None, description="The engine's account id; webhooks that name another are refused."
+        default=None, description="Account id of your own engines; webhooks that name another are refused."
+    )
+    fal_account: str | None = Field(
+        default=None, description="Your account id at fal.ai; webhooks that name another are refused."
+    )
+    fal_url: str | None = Field(
+        default=None, description="Where fal.ai is reached, if by a proxy of your own. Empty: fal.ai itself."
     )
 
     operators: Annotated[tuple[int, ...], NoDecode] = Field(
@@ -119,6 +136,19 @@ class Settings(BaseSettings):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
+    @field_validator("engines", mode="before")
+    @classmethod
+    def _split_engines(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        pairs = [part.strip().partition("=") for part in value.split(",") if part.strip()]
+        if any(not _ENGINE.fullmatch(f"{name}={url}") for name, _, url in pairs):
+            raise ValueError("must be name=http://host:port, with commas between; names are a-z, 0-9 and -")
+        names = [name for name, _, _ in pairs]
+        if len({*names, "darkroom", "fal"}) != len(names) + 2:
+            raise ValueError("names each engine once, and none of them darkroom or fal")
+        return tuple((name, url.rstrip("/")) for name, _, url in pairs)
+
     @field_validator("packs", mode="before")
     @classmethod
     def _parse_packs(cls, value: object) -> object:
@@ -129,7 +159,7 @@ class Settings(BaseSettings):
     def _parse_plan(cls, value: object) -> object:
         return parse_plan(value) if isinstance(value, str) else value
 
-    @field_validator("public_url", "telegram_api", "engine_url")
+    @field_validator("public_url", "telegram_api", "engine_url", "fal_url")
     @classmethod
     def _without_final_slash(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("http://", "https://")):

@@ -15,7 +15,7 @@ from starbooth.base.database import Database
 from starbooth.base.embedded import database_url
 from starbooth.base.errors import SettingError, Unavailable
 from starbooth.base.settings import Settings
-from starbooth.cli.painting import opened_engine
+from starbooth.cli.painting import opened_engines
 from starbooth.domain.payments.reconcile import read_last, xtr_text
 from starbooth.domain.users.operators import count_unsent_alerts
 from starbooth.outside.storage.store import open_storage
@@ -78,10 +78,10 @@ async def _look_at_storage(settings: Settings) -> str:
 
 
 async def _look_at_engine(settings: Settings) -> str:
-    if settings.engine_url is None and settings.fal_key is None:
+    if settings.engine_url is None and settings.fal_key is None and not settings.engines:
         return "none set; `starbooth up` starts the darkroom"
-    async with opened_engine(settings) as engine:
-        return await engine.health()
+    async with opened_engines(settings) as engines:
+        return "; ".join([await engine.health() for engine in engines.values()])
 
 
 async def _look_at_telegram(settings: Settings) -> str:

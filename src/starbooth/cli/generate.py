@@ -15,6 +15,7 @@ from starbooth.base.errors import Refusal
 from starbooth.base.settings import Settings
 from starbooth.cli.money import refusal_text
 from starbooth.cli.wiring import Booth, limits_of, open_booth
+from starbooth.domain.generations.choices import Choices
 from starbooth.domain.generations.errors import PromptEmpty, PromptTooLong
 from starbooth.domain.generations.request import PictureRequest, request_pictures
 from starbooth.domain.orders.place import Source
@@ -54,7 +55,7 @@ async def _place(tx: Tx, settings: Settings, *, prompt: str, seed: int | None, a
         user_id=user_id,
         source=Source.COMMAND,
         prompt=prompt,
-        seed=seed,
+        choices=Choices(seed=seed),
     )
     placed = await request_pictures(tx, request, limits=limits_of(settings), recipient=None)
     return placed.order_id

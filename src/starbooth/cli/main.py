@@ -314,3 +314,30 @@ def offers_history(
     from starbooth.cli.offers import print_history
 
     sys.exit(_await(print_history(_settings(), kind=model)))
+
+
+engines = typer.Typer(
+    help="The engines: switch, order and limits, while the booth runs.", no_args_is_help=True
+)
+app.add_typer(engines, name="engines")
+
+
+@engines.command("list")
+def engines_list() -> None:
+    """Show the engines in order of preference, and what is wrong with any."""
+    from starbooth.cli.engines import print_engines
+
+    sys.exit(_await(print_engines(_settings())))
+
+
+@engines.command("set")
+def engines_set(
+    name: Annotated[str, typer.Argument(help="As `starbooth engines list` shows it.")],
+    on: Annotated[bool | None, typer.Option("--on/--off", help="Whether it gets orders.")] = None,
+    slots: Annotated[int | None, typer.Option(min=1, max=1000, help="Tickets at one time.")] = None,
+    place: Annotated[int | None, typer.Option(min=0, max=1000, help="Lower goes first.")] = None,
+) -> None:
+    """Switch an engine on or off, or change its limit or its place. What it works on is still collected."""
+    from starbooth.cli.engines import set_engine
+
+    sys.exit(_await(set_engine(_settings(), name=name, is_on=on, slots=slots, place=place)))

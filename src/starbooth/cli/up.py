@@ -10,7 +10,7 @@ from starbooth.cli.engine import darkroom_arguments
 from starbooth.cli.group import Part, command, run_group, stop_on_signals
 from starbooth.cli.prepare import prepare_database
 from starbooth.cli.wiring import darkroom_key
-from starbooth.outside.engine.client import open_engine
+from starbooth.outside.engine.client import open_engines
 from starbooth.outside.storage.store import open_storage
 
 _DARKROOM_PORT = 8700
@@ -51,8 +51,8 @@ async def prepare(settings: Settings) -> tuple[list[Part], EmbeddedServer | None
 
 def _engine(settings: Settings) -> tuple[list[Part], Mapping[str, str]]:
     """The darkroom as one more part, and how the others reach it; nothing where an engine is set."""
-    if settings.engine_url is not None or settings.fal_key is not None:
-        open_engine(settings)
+    if settings.engine_url is not None or settings.fal_key is not None or settings.engines:
+        open_engines(settings)
         return [], {}
     port = free_port(_DARKROOM_PORT)
     key = darkroom_key(settings)

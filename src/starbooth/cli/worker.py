@@ -15,15 +15,18 @@ from starbooth.base.database import Tx
 from starbooth.base.errors import Unavailable
 from starbooth.base.settings import Settings
 from starbooth.cli.group import stop_on_signals
-from starbooth.cli.painting import opened_engine, outside_of
+from starbooth.cli.painting import opened_engines, outside_of
 from starbooth.cli.sweeps import money_timers
 from starbooth.cli.wiring import Booth, limits_of, open_booth
+from starbooth.domain.catalog.engines import seed_engines
 from starbooth.domain.delivery.owe import SHOW
 from starbooth.domain.delivery.show import Look, Showing, find_news, show
+from starbooth.domain.generations.buying import Started, buy_tickets, claim_orders
 from starbooth.domain.generations.cart import start_funded, sweep_carts
+from starbooth.domain.generations.outside import Outside
 from starbooth.domain.generations.request import START
-from starbooth.domain.generations.run import COLLECT, Outside, Started, buy_tickets, claim_orders, collect
-from starbooth.domain.generations.sweep import end_overdue, sweep
+from starbooth.domain.generations.run import COLLECT, collect
+from starbooth.domain.generations.sweep import end_overdue, stop_abandoned, sweep
 from starbooth.domain.orders.cart import STARS_ARRIVED
 from starbooth.domain.orders.read import read_order
 from starbooth.domain.payments.purchases import close_expired
@@ -49,13 +52,15 @@ async def run_worker(settings: Settings, *, stop: asyncio.Event) -> None:
     """Work until `stop` is set, then let what is under way end. Start as many of these as wanted."""
     async with contextlib.AsyncExitStack() as stack:
         booth = await stack.enter_async_context(open_booth(settings, connections=16))
-        engine = await stack.enter_async_context(opened_engine(settings))
+        engines = await stack.enter_async_context(opened_engines(settings))
         bot = await stack.enter_async_context(opened_bot(settings.token, settings.telegram_api))
-        outside = outside_of(booth, engine)
+        outside = outside_of(booth, engines)
+        async with booth.database.transaction() as tx:
+            await seed_engines(tx, list(engines), slots=settings.engine_slots)
         showing = Showing(
             messenger=BotMessenger(bot),
             storage=booth.storage,
-            look=_looker(settings.engine_slots),
+            look=_looker(outside),
         )
         desk = _Desk(booth, outside, showing)
         await asyncio.gather(
@@ -70,9 +75,9 @@ async def run_worker(settings: Settings, *, stop: asyncio.Event) -> None:
         )
 
 
-def _looker(slots: int) -> Callable[[Tx, str, Language], Awaitable[Look | None]]:
+def _looker(outside: Outside) -> Callable[[Tx, str, Language], Awaitable[Look | None]]:
     async def look(tx: Tx, order_id: str, language: Language) -> Look | None:
-        view = await read_order(tx, order_id, slots=slots)
+        view = await read_order(tx, order_id, slots=outside.router.slots)
         if view is None:
             return None
         return Look(screen=render_order(view, language), is_final=view.has_ended)
@@ -150,6 +155,9 @@ def _timers(booth: Booth, desk: _Desk, stop: asyncio.Event) -> list[Any]:
         await end_overdue(desk.database, desk.outside)
         await desk.follow_up()
 
+    async def sweep_abandoned() -> None:
+        await stop_abandoned(desk.database, desk.outside)
+
     async def sweep_deliveries() -> None:
         await desk.show(*await find_news(desk.database, news_limit=_NEWS_AT_ONCE, limit=50))
 
@@ -168,6 +176,7 @@ def _timers(booth: Booth, desk: _Desk, stop: asyncio.Event) -> list[Any]:
     return [
         jobs.every(1.0, sweep_orders, stop=stop),
         jobs.every(1.0, sweep_overdue, stop=stop),
+        jobs.every(2.0, sweep_abandoned, stop=stop),
         jobs.every(1.0, sweep_deliveries, stop=stop),
         jobs.every(1.0, sweep_wishes, stop=stop),
         jobs.every(60.0, close_purchases, stop=stop),

@@ -19,8 +19,9 @@ from hypothesis.stateful import (
 from sqlalchemy import text
 
 from starbooth.base.database import Database
+from starbooth.domain.generations.buying import start_orders
 from starbooth.domain.generations.finish import cancel_waiting
-from starbooth.domain.generations.run import collect, start_orders
+from starbooth.domain.generations.run import collect
 from starbooth.domain.generations.sweep import end_overdue, sweep
 from starbooth.domain.orders import run as orders
 from starbooth.domain.orders.errors import TooLateToCancel, TooManyOrders
@@ -182,7 +183,7 @@ class OrderMachine(RuleBasedStateMachine):
         async def die() -> None:
             async with self.database.transaction() as tx:
                 for claim in await orders.claim_next(tx, slots=2, check_in=timedelta(seconds=10)):
-                    await orders.note_sending(tx, claim, 0, seen="unsent")
+                    await orders.note_sending(tx, claim, 0, seen="unsent", engine="memory")
 
         self.run(die())
 

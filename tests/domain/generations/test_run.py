@@ -7,9 +7,11 @@ from datetime import timedelta
 import pytest
 
 from starbooth.base.database import Database
+from starbooth.domain.generations.buying import start_orders
+from starbooth.domain.generations.outside import Outside
 from starbooth.domain.generations.picture import LARGEST_PICTURE_BYTES
-from starbooth.domain.generations.run import Outside, check_order, collect, start_orders
-from starbooth.domain.generations.sweep import end_overdue, sweep
+from starbooth.domain.generations.run import check_order, collect
+from starbooth.domain.generations.sweep import end_overdue, stop_abandoned, sweep
 from starbooth.domain.orders import run as orders
 from starbooth.outside.engine.contract import EngineRefused, EngineUnavailable
 from starbooth.outside.storage.contract import StorageUnavailable
@@ -74,7 +76,7 @@ class TestTheStraightWay:
         [bought] = engine.purchases
         assert bought.endpoint == "fal-ai/flux/dev"
         assert (bought.order.prompt, bought.order.seed, bought.order.count) == ("a red boat", 7, 1)
-        assert bought.webhook_url == f"https://booth.invalid/hooks/{order_id}/0"
+        assert bought.webhook_url == f"https://booth.invalid/memory/{order_id}/0"
         engine.finish(0, make_picture(width_px=32, height_px=24))
         await look_again(database, outside)
         file_key = f"pictures/{order_id}/0.png"
@@ -148,15 +150,17 @@ class TestBuying:
         assert (await read_order_row(database, order_id)).tickets == (("sent", None),)
         assert len(engine.purchases) == 1
 
-    async def test_an_engine_that_stays_down_fails_and_refunds_after_a_few_tries(
+    async def test_an_engine_that_stays_down_is_left_in_peace_and_refunded_at_the_deadline(
         self, database: Database, outside: Outside, engine: MemoryEngine, guest: str
     ) -> None:
         engine.next_submits.extend([EngineUnavailable("exhausted_balance", alarms=True)] * 50)
-        placed = await place_pictures(database, guest, deadline=timedelta(hours=20))
-        await start_orders(database, outside)
-        await look_again(database, outside, times=15)
-        await assert_failed_and_refunded(database, placed.order_id, guest, "engine_unavailable")
-        assert 5 <= engine.submit_calls <= 10
+        order_id = await start(database, outside, guest)
+        await look_again(database, outside, times=12)
+        assert (await read_order_row(database, order_id)).state == "running"
+        assert 2 <= engine.submit_calls <= 8  # the pause between two probes doubles
+        await let_pass(database, 60)
+        await end_overdue(database, outside)
+        await assert_failed_and_refunded(database, order_id, guest, "deadline")
         assert engine.purchases == []
 
     async def test_an_engine_that_asks_for_patience_gets_it(
@@ -189,7 +193,7 @@ class TestBuying:
         placed = await place_pictures(database, guest)
         async with database.transaction() as tx:
             [doomed] = await orders.claim_next(tx, slots=1, check_in=timedelta(seconds=10))
-            assert await orders.note_sending(tx, doomed, 0, seen="unsent")
+            assert await orders.note_sending(tx, doomed, 0, seen="unsent", engine="memory")
         await look_again(database, outside)
         engine.finish(0)
         await look_again(database, outside)
@@ -247,7 +251,7 @@ class TestAnEngineThatCannotTellARepeat:
         placed = await place_pictures(database, guest)
         async with database.transaction() as tx:
             [doomed] = await orders.claim_next(tx, slots=1, check_in=timedelta(seconds=10))
-            assert await orders.note_sending(tx, doomed, 0, seen="unsent")
+            assert await orders.note_sending(tx, doomed, 0, seen="unsent", engine="memory")
         await look_again(database, outside, times=3)
         assert engine.submit_calls == 0
         await assert_failed_and_refunded(database, placed.order_id, guest, "engine_silent")
@@ -478,6 +482,7 @@ class TestDeadline:
         order_id = await start(database, outside, guest)
         await let_pass(database, 16 * 60)
         await end_overdue(database, outside)
+        await stop_abandoned(database, outside)
         await assert_failed_and_refunded(database, order_id, guest, "deadline")
         assert engine.cancelled == [engine.purchases[0].request_id]
 
@@ -492,6 +497,7 @@ class TestDeadline:
         row = await read_order_row(database, order_id)
         assert (row.state, row.spent_stars, row.error_code) == ("done", 3, "deadline")
         assert [each["seed"] for each in await read_pictures(database, order_id)] == [8]
+        await stop_abandoned(database, outside)
         assert engine.cancelled == [engine.purchases[0].request_id]
         await assert_accounts_are_true(database)
 
@@ -514,6 +520,7 @@ class TestDeadline:
         await collect(database, outside, order_id=order_id, number=0, result=result)
         await check_order(database, outside, order_id)
         await end_overdue(database, outside)
+        await stop_abandoned(database, outside)
         await assert_failed_and_refunded(database, order_id, guest, "deadline")
         assert engine.cancelled == [engine.purchases[0].request_id]
 

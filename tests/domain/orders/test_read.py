@@ -5,7 +5,8 @@ from datetime import timedelta
 from sqlalchemy import text
 
 from starbooth.base.database import Database
-from starbooth.domain.generations.run import Outside, start_orders
+from starbooth.domain.generations.buying import start_orders
+from starbooth.domain.generations.outside import Outside
 from starbooth.domain.generations.sweep import sweep
 from starbooth.domain.orders.end import cancel
 from starbooth.domain.orders.read import OrderView, newest_active, read_order

@@ -32,7 +32,7 @@ async def start_one(database: Database, *, pictures: int = 1) -> Claim:
 
 async def send(database: Database, started: Claim, number: int = 0, request_id: str = "r") -> None:
     async with database.transaction() as tx:
-        assert await run.note_sending(tx, started, number, seen="unsent")
+        assert await run.note_sending(tx, started, number, seen="unsent", engine="memory")
         assert await run.note_sent(
             tx, order_id=started.order_id, number=number, engine="memory", request_id=request_id
         )
@@ -112,13 +112,13 @@ class TestFence:
 
     async def test_an_old_attempt_may_not_buy(self, database: Database, old: Claim) -> None:
         async with database.transaction() as tx:
-            assert not await run.note_sending(tx, old, 0, seen="unsent")
+            assert not await run.note_sending(tx, old, 0, seen="unsent", engine="memory")
         assert (await read_order_row(database, old.order_id)).tickets == (("unsent", None),)
 
     async def test_an_old_attempt_may_not_call_a_purchase_off(self, database: Database, old: Claim) -> None:
         current = Claim(order_id=old.order_id, attempt=2)
         async with database.transaction() as tx:
-            assert await run.note_sending(tx, current, 0, seen="unsent")
+            assert await run.note_sending(tx, current, 0, seen="unsent", engine="memory")
             await run.note_unsent(tx, old, 0)
         assert (await read_order_row(database, old.order_id)).tickets == (("sending", None),)
 
@@ -138,15 +138,15 @@ class TestNoteSending:
         """Otherwise an engine that cannot tell a repeat would be bought from twice."""
         started = await start_one(database)
         async with database.transaction() as tx:
-            assert await run.note_sending(tx, started, 0, seen="unsent")
+            assert await run.note_sending(tx, started, 0, seen="unsent", engine="memory")
         async with database.transaction() as tx:
-            assert not await run.note_sending(tx, started, 0, seen="unsent")
+            assert not await run.note_sending(tx, started, 0, seen="unsent", engine="memory")
 
     async def test_who_found_it_sending_may_send_again(self, database: Database) -> None:
         started = await start_one(database)
         for seen in ("unsent", "sending", "sending"):
             async with database.transaction() as tx:
-                assert await run.note_sending(tx, started, 0, seen=seen)
+                assert await run.note_sending(tx, started, 0, seen=seen, engine="memory")
         async with database.transaction() as tx:
             [ticket] = await run.read_tickets(tx, started.order_id)
         assert ticket.tries == 3
@@ -155,7 +155,7 @@ class TestNoteSending:
         started = await start_one(database)
         await send(database, started)
         async with database.transaction() as tx:
-            assert not await run.note_sending(tx, started, 0, seen="sending")
+            assert not await run.note_sending(tx, started, 0, seen="sending", engine="memory")
 
 
 class TestNoteSent:
@@ -172,7 +172,7 @@ class TestNoteSent:
     async def test_a_webhook_may_tell_the_id_before_the_answer_does(self, database: Database) -> None:
         started = await start_one(database)
         async with database.transaction() as tx:
-            assert await run.note_sending(tx, started, 0, seen="unsent")
+            assert await run.note_sending(tx, started, 0, seen="unsent", engine="memory")
             assert await run.note_sent(
                 tx, order_id=started.order_id, number=0, engine="memory", request_id="by-hook"
             )

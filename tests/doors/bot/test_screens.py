@@ -35,7 +35,7 @@ def view(**changes: object) -> OrderView:
         order_id=ORDER,
         user_id="u",
         state=OrderState.HELD,
-        prompt="a red boat",
+        request={"asked": {"prompt": "a red boat"}},
         price_stars=3,
         spent_stars=None,
         parts=1,
@@ -168,7 +168,7 @@ class TestLimits:
         is_done = state is OrderState.DONE
         order = view(
             state=state,
-            prompt=prompt,
+            request={"asked": {"prompt": prompt}},
             price_stars=4_000_000,
             parts=4,
             spent_stars=None if state in (OrderState.HELD, OrderState.RUNNING) else 1_000_000 * is_done,

@@ -47,7 +47,7 @@ def engine() -> HookOnlyEngine:
 @pytest.fixture
 async def web(database: Database, engine: HookOnlyEngine) -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
-    app.include_router(engine_hooks(database, engine, SECRET))  # type: ignore[arg-type]  # only hooks are called
+    app.include_router(engine_hooks(database, {"darkroom": engine}, SECRET))  # type: ignore[dict-item]  # only hooks are called
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://booth") as client:
         yield client
 
@@ -67,7 +67,7 @@ async def running_order(database: Database) -> str:
             recipient=None,
         )
         claims = await run.claim_next(tx, slots=1, check_in=timedelta(seconds=10))
-        assert await run.note_sending(tx, claims[0], 0, seen="unsent")
+        assert await run.note_sending(tx, claims[0], 0, seen="unsent", engine="darkroom")
     return placed.order_id
 
 
@@ -92,8 +92,8 @@ class TestWhoMaySpeak:
     async def test_an_address_with_a_wrong_token_is_not_found(
         self, web: httpx.AsyncClient, database: Database, running_order: str
     ) -> None:
-        path = hook_path(SECRET, running_order, 0)[:-1]
-        for wrong in (path + "x", hook_path(SECRET, running_order, 1).replace("/1/", "/0/")):
+        path = hook_path(SECRET, "darkroom", running_order, 0)[:-1]
+        for wrong in (path + "x", hook_path(SECRET, "darkroom", running_order, 1).replace("/1/", "/0/")):
             answer = await web.post(wrong, content=b"req-1", headers=GENUINE)
             assert answer.status_code == 404
         assert await ticket(database, running_order) == ("sending", None)
@@ -101,7 +101,7 @@ class TestWhoMaySpeak:
     async def test_an_unsigned_webhook_changes_nothing(
         self, web: httpx.AsyncClient, database: Database, running_order: str
     ) -> None:
-        answer = await web.post(hook_path(SECRET, running_order, 0), content=b"req-1")
+        answer = await web.post(hook_path(SECRET, "darkroom", running_order, 0), content=b"req-1")
         assert answer.status_code == 401
         assert await ticket(database, running_order) == ("sending", None)
         assert await collect_jobs(database) == []
@@ -110,12 +110,16 @@ class TestWhoMaySpeak:
         self, web: httpx.AsyncClient, engine: HookOnlyEngine, running_order: str
     ) -> None:
         engine.is_reachable = False
-        answer = await web.post(hook_path(SECRET, running_order, 0), content=b"req-1", headers=GENUINE)
+        answer = await web.post(
+            hook_path(SECRET, "darkroom", running_order, 0), content=b"req-1", headers=GENUINE
+        )
         assert answer.status_code == 503
 
     async def test_an_endless_body_is_refused(self, web: httpx.AsyncClient, running_order: str) -> None:
         body = b"x" * (1024 * 1024 + 1)
-        answer = await web.post(hook_path(SECRET, running_order, 0), content=body, headers=GENUINE)
+        answer = await web.post(
+            hook_path(SECRET, "darkroom", running_order, 0), content=body, headers=GENUINE
+        )
         assert answer.status_code == 413
 
 
@@ -123,7 +127,9 @@ class TestWhatIsKept:
     async def test_an_answer_is_adopted_although_the_worker_died_before_it_stored_the_ticket(
         self, web: httpx.AsyncClient, database: Database, running_order: str
     ) -> None:
-        answer = await web.post(hook_path(SECRET, running_order, 0), content=b"req-1", headers=GENUINE)
+        answer = await web.post(
+            hook_path(SECRET, "darkroom", running_order, 0), content=b"req-1", headers=GENUINE
+        )
         assert answer.status_code == 200
         assert await ticket(database, running_order) == ("sent", "req-1")
         assert len(await collect_jobs(database)) == 1
@@ -132,14 +138,16 @@ class TestWhatIsKept:
         self, web: httpx.AsyncClient, database: Database, running_order: str
     ) -> None:
         for _ in range(2):
-            answer = await web.post(hook_path(SECRET, running_order, 0), content=b"req-1", headers=GENUINE)
+            answer = await web.post(
+                hook_path(SECRET, "darkroom", running_order, 0), content=b"req-1", headers=GENUINE
+            )
             assert answer.status_code == 200
         assert await ticket(database, running_order) == ("sent", "req-1")
 
     async def test_an_answer_to_another_request_than_the_stored_one_is_not_collected(
         self, web: httpx.AsyncClient, database: Database, running_order: str
     ) -> None:
-        path = hook_path(SECRET, running_order, 0)
+        path = hook_path(SECRET, "darkroom", running_order, 0)
         await web.post(path, content=b"req-1", headers=GENUINE)
         answer = await web.post(path, content=b"req-2", headers=GENUINE)
         assert answer.status_code == 200
@@ -149,6 +157,8 @@ class TestWhatIsKept:
     async def test_an_answer_for_an_order_that_does_not_exist_is_taken_and_forgotten(
         self, web: httpx.AsyncClient, database: Database
     ) -> None:
-        answer = await web.post(hook_path(SECRET, "cnothing", 0), content=b"req-1", headers=GENUINE)
+        answer = await web.post(
+            hook_path(SECRET, "darkroom", "cnothing", 0), content=b"req-1", headers=GENUINE
+        )
         assert answer.status_code == 200
         assert await collect_jobs(database) == []

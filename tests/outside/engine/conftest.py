@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from starbooth.base.settings import read_settings
-from starbooth.outside.engine.client import FalEngine, open_engine
+from starbooth.outside.engine.client import FalEngine, open_engines
 from starbooth.outside.engine.contract import Engine, PaintOrder, Ticket
 from tests.outside.scripted import ScriptedServer
 
@@ -14,7 +14,9 @@ from tests.outside.scripted import ScriptedServer
 @pytest.fixture
 async def darkroom_client(scripted: ScriptedServer) -> AsyncIterator[Engine]:
     """A client that believes `scripted` to be a darkroom: one that deduplicates."""
-    engine = open_engine(read_settings(engine_url=scripted.url, engine_key="key-id:key-secret"))
+    engine = next(
+        iter(open_engines(read_settings(engine_url=scripted.url, engine_key="key-id:key-secret")).values())
+    )
     yield engine
     await engine.aclose()
 

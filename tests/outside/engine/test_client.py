@@ -9,7 +9,7 @@ import pytest
 from starbooth.base.errors import SettingError, Unavailable
 from starbooth.base.settings import read_settings
 from starbooth.outside.engine import wire
-from starbooth.outside.engine.client import FalEngine, open_engine
+from starbooth.outside.engine.client import FalEngine, open_engines
 from starbooth.outside.engine.contract import (
     Engine,
     EngineRefused,
@@ -33,23 +33,27 @@ def ok(body: object, **headers: str) -> Reply:
 
 class TestOpenEngine:
     def test_an_engine_url_counts_as_a_darkroom_and_wins_over_fal(self) -> None:
-        engine = open_engine(read_settings(engine_url="http://127.0.0.1:1", fal_key="a:b"))
+        engine = next(
+            iter(open_engines(read_settings(engine_url="http://127.0.0.1:1", fal_key="a:b")).values())
+        )
         assert (engine.name, engine.is_deduplicating) == ("darkroom", True)
 
     def test_a_fal_key_alone_means_fal(self) -> None:
-        engine = open_engine(read_settings(fal_key="a:b"))
+        engine = next(iter(open_engines(read_settings(fal_key="a:b")).values()))
         assert (engine.name, engine.is_deduplicating) == ("fal", False)
 
     def test_without_either_the_setting_to_mend_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("FAL_KEY", raising=False)
         with pytest.raises(SettingError, match="FAL_KEY") as refused:
-            open_engine(read_settings())
+            next(iter(open_engines(read_settings()).values()))
         assert refused.value.setting == "STARBOOTH_ENGINE_URL"
 
     async def test_the_key_of_fal_is_never_sent_to_another_engine(
         self, scripted: ScriptedServer, ticket: Ticket
     ) -> None:
-        engine = open_engine(read_settings(engine_url=scripted.url, fal_key="fal-id:fal-secret"))
+        engine = next(
+            iter(open_engines(read_settings(engine_url=scripted.url, fal_key="fal-id:fal-secret")).values())
+        )
         scripted.will_say({"status": "COMPLETED", "logs": None})
         await engine.status(ticket)
         await engine.aclose()

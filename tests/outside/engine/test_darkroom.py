@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from starbooth.base.settings import read_settings
-from starbooth.outside.engine.client import FalEngine, open_engine, result_from_payload
+from starbooth.outside.engine.client import FalEngine, open_engines, result_from_payload
 from starbooth.outside.engine.contract import (
     Engine,
     EngineRefused,
@@ -44,7 +44,13 @@ def darkroom_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 async def engine(darkroom_url: str) -> AsyncIterator[Engine]:
-    engine = open_engine(read_settings(engine_url=darkroom_url, engine_key=KEY, engine_account="account-1"))
+    engine = next(
+        iter(
+            open_engines(
+                read_settings(engine_url=darkroom_url, engine_key=KEY, engine_account="account-1")
+            ).values()
+        )
+    )
     yield engine
     await engine.aclose()
 
@@ -147,7 +153,9 @@ class TestRefusals:
         await engine.cancel(ticket)
 
     async def test_a_wrong_key_alarms(self, darkroom_url: str) -> None:
-        stranger = open_engine(read_settings(engine_url=darkroom_url, engine_key="wrong-key:wrong"))
+        stranger = next(
+            iter(open_engines(read_settings(engine_url=darkroom_url, engine_key="wrong-key:wrong")).values())
+        )
         with pytest.raises(EngineUnavailable) as failed:
             await stranger.health()
         await stranger.aclose()

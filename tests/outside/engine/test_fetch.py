@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from starbooth.base.settings import read_settings
-from starbooth.outside.engine.client import open_engine
+from starbooth.outside.engine.client import open_engines
 from starbooth.outside.engine.contract import Engine, EngineRefused, EngineUnavailable
 from tests.outside.scripted import Reply, ScriptedServer
 
@@ -59,7 +59,7 @@ class TestFetch:
         ],
     )
     async def test_an_address_that_is_not_fals_is_refused(self, url: str) -> None:
-        engine = open_engine(read_settings(fal_key="a:b"))
+        engine = next(iter(open_engines(read_settings(fal_key="a:b")).values()))
         with pytest.raises(EngineRefused) as refused:
             await engine.fetch(url, limit_bytes=9)
         await engine.aclose()

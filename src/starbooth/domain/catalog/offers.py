@@ -140,6 +140,12 @@ async def default_offer(tx: Tx) -> Offer:
     return _offer((await tx.execute(_OFFERS.order_by(*order).limit(1))).one())
 
 
+async def read_offer(tx: Tx, base_model_id: str) -> Offer | None:
+    """The offer of this base model, also where it is switched off; None where there is none."""
+    row = (await tx.execute(_OFFERS.where(offers.c.base_model_id == base_model_id))).first()
+    return None if row is None else _offer(row)
+
+
 async def list_offers(tx: Tx) -> list[Offer]:
     """Every offer, also those that are switched off, in the order of the contract's base models."""
     rows = await tx.execute(_OFFERS.order_by(base_models.c.type, base_models.c.isDefault.desc()))

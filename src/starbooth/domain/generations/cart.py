@@ -7,6 +7,7 @@ import structlog
 
 from starbooth.base.database import Database, Tx
 from starbooth.base.errors import Refusal
+from starbooth.domain.generations.asking import read_asked
 from starbooth.domain.generations.errors import StarsMissing
 from starbooth.domain.generations.request import (
     Limits,
@@ -66,13 +67,14 @@ async def sweep_carts(database: Database, *, limits: Limits) -> int:
 def _read(wish: cart.Wish) -> tuple[PictureRequest, Recipient | None]:
     """The request as it was when it was refused."""
     request: Mapping[str, Any] = wish.request
+    asked = read_asked(request)
     ask = PictureRequest(
         request_key=wish.request_key,
         user_id=wish.user_id,
         source=Source(request["source"]),
-        prompt=request["prompt"],
-        count=request["count"],
-        seed=request["seed"],
+        prompt=asked.prompt,
+        choices=asked.choices,
+        photo=asked.photo,
     )
     chat = request["recipient"]
     return ask, None if chat is None else Recipient(**{**chat, "language": Language(chat["language"])})

@@ -34,6 +34,63 @@ class CountRefused(Refusal):
         self.limit = limit
 
 
+class ModelRefused(Refusal):
+    """There is no such model, or it is not sold any more. Nothing was charged."""
+
+    code: ClassVar[str] = "model_refused"
+
+
+class PhotoRefused(Refusal):
+    """This model, with these LoRAs, cannot start from a photo. Nothing was charged."""
+
+    code: ClassVar[str] = "photo_refused"
+
+
+class NegativeRefused(Refusal):
+    """No engine that paints this model knows negative prompts. Nothing was charged."""
+
+    code: ClassVar[str] = "negative_refused"
+
+
+class LorasRefused(Refusal):
+    """This model takes no LoRAs. Nothing was charged."""
+
+    code: ClassVar[str] = "loras_refused"
+
+
+class LoraNotFound(Refusal):
+    """There is no such LoRA, or it is somebody else's and private. Nothing was charged."""
+
+    code: ClassVar[str] = "lora_not_found"
+
+
+class LoraUnfinished(Refusal):
+    """The LoRA is still being trained, or its training failed. Nothing was charged."""
+
+    code: ClassVar[str] = "lora_unfinished"
+
+
+class LoraOfOtherModel(Refusal):
+    """The LoRA was made for another base model. Nothing was charged."""
+
+    code: ClassVar[str] = "lora_of_other_model"
+
+
+class OutOfRange(Refusal):
+    """A choice lies outside of what the model takes. Nothing was charged.
+
+    name: "steps", "guidance", "strength", "weight", "seed", "loras" or "negative" (its length).
+    """
+
+    code: ClassVar[str] = "out_of_range"
+
+    def __init__(self, name: str, *, least: float, most: float) -> None:
+        super().__init__(f"{name}: {least:g} to {most:g}")
+        self.name = name
+        self.least = least
+        self.most = most
+
+
 class StarsMissing(NotEnoughStars):
     """The stars do not cover what was wanted: `wish`, as the cart keeps it. Nothing was charged."""
 

@@ -13,6 +13,10 @@ from starbooth.domain.generations.tables import generations
 from starbooth.domain.orders import end
 from starbooth.domain.orders.end import EndedOrder, TicketEnd
 
+# What the recipe of a picture tells beside what the contract has columns for.
+_TOLD = ("model_name", "steps", "guidance", "strength", "words")
+_TOLD_OF_LORA = ("lora_id", "name", "weight")
+
 
 async def finish_if_complete(tx: Tx, order_id: str, *, file_url: Callable[[str], str]) -> bool:
     """End the order if all its tickets have ended: record, settle, owe. True where it ended just now.
@@ -58,23 +62,26 @@ def _row(
 ) -> dict[str, Any]:
     assert ticket.file_key is not None
     frozen = ended.request["frozen"]
+    loras = frozen.get("loras", [])
     # What does not divide evenly is told on the first pictures, so that the rows sum up to the charge.
     share, rest = divmod(ended.spent_stars, pictures)
     return {
         "id": new_id(),
         "userId": ended.user_id,
         "baseModelId": frozen["base_model_id"],
-        "loraId": None,
+        "loraId": loras[0]["lora_id"] if loras else None,
         "prompt": ended.request["asked"]["prompt"],
-        "negativePrompt": None,
+        "negativePrompt": frozen.get("negative"),
         "imageUrl": file_url(ticket.file_key),
         "seed": ticket.seed,
         "starsUsed": share + (place < rest),
         "metadata": {
             "orderId": ended.order_id,
             "number": ticket.number,
-            "steps": frozen["steps"],
-            "guidance": frozen["guidance"],
+            "fileKey": ticket.file_key,
+            **{name: frozen[name] for name in _TOLD if name in frozen},
+            **({"loras": [{name: each[name] for name in _TOLD_OF_LORA} for each in loras]} if loras else {}),
+            **({"hasPhoto": True} if "photo_key" in frozen else {}),
             **ticket.facts,
         },
     }

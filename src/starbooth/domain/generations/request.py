@@ -2,21 +2,23 @@
 
 import secrets
 import unicodedata
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
+from typing import Any
 
 from starbooth.base.database import Tx
 from starbooth.base.jobs import Job, enqueue
-from starbooth.domain.catalog.offers import Offer, default_offer
 from starbooth.domain.delivery.owe import open_delivery
-from starbooth.domain.generations.errors import CountRefused, PromptEmpty, PromptTooLong, StarsMissing
+from starbooth.domain.generations.asking import Asked, PhotoReference
+from starbooth.domain.generations.choices import Choices
+from starbooth.domain.generations.errors import PromptEmpty, PromptTooLong, StarsMissing
+from starbooth.domain.generations.quote import Quote, quote
 from starbooth.domain.orders.cart import Wish
 from starbooth.domain.orders.place import NewOrder, OrderKind, PlacedOrder, Source, place
 from starbooth.domain.stars.errors import NotEnoughStars
 from starbooth.domain.users.guests import Language
 
 LONGEST_PROMPT = 2000
-MOST_PICTURES = 4
 START = "start"
 
 
@@ -39,14 +41,14 @@ class Recipient:
 
 @dataclass(frozen=True, kw_only=True)
 class PictureRequest:
-    """What a guest asks for. `seed` None: we choose; given, picture i has seed + i."""
+    """What a guest asks for. `photo`: to start from, already in storage."""
 
     request_key: str
     user_id: str
     source: Source
     prompt: str
-    count: int = 1
-    seed: int | None = None
+    choices: Choices = field(default_factory=Choices)
+    photo: PhotoReference | None = None
 
 
 def clean_prompt(prompt: str) -> str:
@@ -54,12 +56,17 @@ def clean_prompt(prompt: str) -> str:
 
     Raises: PromptEmpty, PromptTooLong.
     """
-    kept = "".join(letter for letter in unicodedata.normalize("NFC", prompt) if _is_kept(letter)).strip()
+    kept = clean_words(prompt)
     if not any(unicodedata.category(letter)[0] in "LNS" for letter in kept):
         raise PromptEmpty
     if len(kept) > LONGEST_PROMPT:
         raise PromptTooLong(length=len(kept), limit=LONGEST_PROMPT)
     return kept
+
+
+def clean_words(words: str) -> str:
+    """The words in Unicode NFC, without control characters and outer blanks."""
+    return "".join(letter for letter in unicodedata.normalize("NFC", words) if _is_kept(letter)).strip()
 
 
 def _is_kept(letter: str) -> bool:
@@ -80,18 +87,21 @@ async def request_pictures(
 
     recipient: None where nobody waits in a chat. price_stars: of the whole order, where it was promised; else
     the offer's. Repeat: the same request key returns the first order.
-    Raises: PromptEmpty, PromptTooLong, CountRefused, StarsMissing, TooManyOrders, RequestKeyReused; after
-    any of them `tx` must be rolled back.
+    Raises: PromptEmpty, PromptTooLong, what `quote` raises, StarsMissing, TooManyOrders, RequestKeyReused;
+    after any of them `tx` must be rolled back.
     """
-    prompt = clean_prompt(ask.prompt)
-    if not 1 <= ask.count <= MOST_PICTURES:
-        raise CountRefused(limit=MOST_PICTURES)
-    offer = await default_offer(tx)
-    price = offer.price_stars * ask.count if price_stars is None else price_stars
+    asked = Asked(
+        prompt=clean_prompt(ask.prompt),
+        choices=replace(ask.choices, negative=clean_words(ask.choices.negative)),
+        photo=ask.photo,
+    )
+    photo_size_px = None if ask.photo is None else (ask.photo.width_px, ask.photo.height_px)
+    quoted = await quote(tx, asked.choices, user_id=ask.user_id, photo_size_px=photo_size_px)
+    price = quoted.price_stars if price_stars is None else price_stars
     try:
-        placed = await place(tx, _new_order(ask, prompt, offer, limits, price_stars=price))
+        placed = await place(tx, _new_order(ask, asked, quoted, limits, price_stars=price))
     except NotEnoughStars as refusal:
-        wish = _wish(ask, prompt, recipient, price_stars=price)
+        wish = _wish(ask, asked, recipient, price_stars=price)
         raise StarsMissing(wish=wish, balance_stars=refusal.balance_stars) from refusal
     if placed.is_repeat:
         return placed
@@ -108,46 +118,61 @@ async def request_pictures(
 
 
 def _new_order(
-    ask: PictureRequest, prompt: str, offer: Offer, limits: Limits, *, price_stars: int
+    ask: PictureRequest, asked: Asked, quoted: Quote, limits: Limits, *, price_stars: int
 ) -> NewOrder:
     return NewOrder(
         request_key=ask.request_key,
         user_id=ask.user_id,
         kind=OrderKind.GENERATION,
         source=ask.source,
-        endpoint=offer.endpoint,
-        asked={"prompt": prompt, "count": ask.count, "seed": ask.seed},
-        frozen={
-            "base_model_id": offer.base_model_id,
-            "base_model": offer.kind.value,
-            "width_px": offer.width_px,
-            "height_px": offer.height_px,
-            "steps": offer.steps,
-            "guidance": offer.guidance,
-        },
-        seeds=_choose_seeds(ask),
+        endpoint=quoted.endpoint,
+        asked=asked.to_json(),
+        frozen=_frozen(asked, quoted),
+        seeds=_choose_seeds(asked.choices),
         price_stars=price_stars,
         deadline=limits.deadline,
         active_limit=limits.active_orders,
     )
 
 
-def _wish(ask: PictureRequest, prompt: str, recipient: Recipient | None, *, price_stars: int) -> Wish:
+def _frozen(asked: Asked, quoted: Quote) -> dict[str, Any]:
+    """What we decided for the order. `words` are what is painted, where they differ from the guest's."""
+    width_px, height_px = quoted.size_px
+    words = with_triggers(asked.prompt, [each.trigger_word for each in quoted.loras])
+    return {
+        "base_model_id": quoted.offer.base_model_id,
+        "base_model": quoted.offer.kind.value,
+        "model_name": quoted.offer.name,
+        "endpoint": quoted.endpoint,
+        "engines": list(quoted.engines),
+        "width_px": width_px,
+        "height_px": height_px,
+        "steps": quoted.steps,
+        "guidance": quoted.guidance,
+        **({"words": words} if words != asked.prompt else {}),
+        **({"negative": asked.choices.negative} if asked.choices.negative else {}),
+        **({"photo_key": asked.photo.key, "strength": quoted.strength} if asked.photo else {}),
+        **({"loras": [asdict(each) for each in quoted.loras]} if quoted.loras else {}),
+    }
+
+
+def with_triggers(prompt: str, trigger_words: list[str]) -> str:
+    """The prompt with the LoRAs' trigger words before it, those that it does not hold already."""
+    missing = [word for word in trigger_words if word and word.lower() not in prompt.lower()]
+    return ", ".join([*dict.fromkeys(missing), prompt])
+
+
+def _wish(ask: PictureRequest, asked: Asked, recipient: Recipient | None, *, price_stars: int) -> Wish:
     """What was asked for, as the cart keeps it; `generations.cart` reads it."""
+    waiting = None if recipient is None else asdict(recipient)
     return Wish(
         request_key=ask.request_key,
         user_id=ask.user_id,
-        request={
-            "source": ask.source.value,
-            "prompt": prompt,
-            "count": ask.count,
-            "seed": ask.seed,
-            "recipient": None if recipient is None else asdict(recipient),
-        },
+        request={**asked.to_json(), "source": ask.source.value, "recipient": waiting},
         price_stars=price_stars,
     )
 
 
-def _choose_seeds(ask: PictureRequest) -> tuple[int, ...]:
-    first = secrets.randbelow(2**63) if ask.seed is None else ask.seed
-    return tuple((first + number) % 2**63 for number in range(ask.count))
+def _choose_seeds(choices: Choices) -> tuple[int, ...]:
+    first = secrets.randbelow(2**63) if choices.seed is None else choices.seed
+    return tuple((first + number) % 2**63 for number in range(choices.count))

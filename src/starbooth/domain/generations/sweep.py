@@ -9,8 +9,10 @@ import structlog
 
 from starbooth.base.database import Database
 from starbooth.base.errors import Unavailable
+from starbooth.domain.generations.buying import abandon, start_orders
 from starbooth.domain.generations.finish import finish_overdue
-from starbooth.domain.generations.run import Outside, check_order, start_orders
+from starbooth.domain.generations.outside import Outside
+from starbooth.domain.generations.run import check_order
 from starbooth.domain.orders import end, run
 from starbooth.outside.engine.contract import Ticket
 
@@ -42,12 +44,31 @@ async def end_overdue(database: Database, outside: Outside) -> None:
             _log.warning("order.overdue", order=order_id, spent_stars=ended.spent_stars)
         for ticket in tickets:
             if ticket.state == "sent" and ticket.engine and ticket.request_id:
-                await _cancel(outside, ticket.engine, ticket.endpoint, ticket.request_id)
+                left = Ticket(engine=ticket.engine, endpoint=ticket.endpoint, request_id=ticket.request_id)
+                await abandon(database, left)
 
 
-async def _cancel(outside: Outside, engine: str, endpoint: str, request_id: str) -> None:
-    """Spare the engine work that nobody waits for; the order has ended whether or not it hears us."""
+async def stop_abandoned(database: Database, outside: Outside) -> None:
+    """Spare the engines work that nobody waits for. Takes as long as the engines do.
+
+    Repeat: harmless; an engine out of reach is told later.
+    """
+    async with database.statement() as tx:
+        left = await run.find_abandoned(tx, limit=_AT_ONCE)
+    for each in left:
+        if await _has_stopped(outside, each):
+            async with database.statement() as tx:
+                await run.forget_abandoned(tx, each)
+
+
+async def _has_stopped(outside: Outside, each: run.Abandoned) -> bool:
+    engine = outside.engines.get(each.engine)
+    if engine is None:
+        return each.is_old
     try:
-        await outside.engine.cancel(Ticket(engine=engine, endpoint=endpoint, request_id=request_id))
+        ticket = Ticket(engine=each.engine, endpoint=each.endpoint, request_id=each.request_id)
+        await engine.cancel(ticket)
     except Unavailable as error:
-        _log.info("engine.cancel_failed", reason=error.reason)
+        _log.info("engine.cancel_failed", engine=each.engine, reason=error.reason)
+        return each.is_old
+    return True

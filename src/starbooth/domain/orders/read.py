@@ -1,7 +1,9 @@
 """How an order looks to its guest: state, progress, place in the queue and the wait to expect."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import text
 
@@ -15,13 +17,14 @@ class OrderView:
 
     position: 1 is the next to start; None unless it waits.
     wait: how long until the picture, from the pace of recent orders; None where nothing is known yet.
+    request: what was asked and what we froze for it, as placing wrote it.
     file_keys: the pictures that lie in storage, in order.
     """
 
     order_id: str
     user_id: str
     state: OrderState
-    prompt: str
+    request: Mapping[str, Any]
     price_stars: int
     spent_stars: int | None
     parts: int
@@ -33,13 +36,18 @@ class OrderView:
     file_keys: tuple[str, ...]
 
     @property
+    def prompt(self) -> str:
+        """The guest's words."""
+        return str(self.request["asked"].get("prompt") or "")
+
+    @property
     def has_ended(self) -> bool:
         """Whether nothing about it will change any more."""
         return self.state not in (OrderState.HELD, OrderState.RUNNING)
 
 
 _VIEW = text("""
-    SELECT o.id, o.user_id, o.state, o.request -> 'asked' ->> 'prompt' AS prompt, o.price_stars,
+    SELECT o.id, o.user_id, o.state, o.request, o.price_stars,
         o.spent_stars, o.parts, o.progress, o.error_code, waiting.position, pace.seconds,
         array_agg(t.seed ORDER BY t.number) AS seeds,
         array_agg(t.file_key ORDER BY t.number) FILTER (WHERE t.file_key IS NOT NULL) AS file_keys
@@ -60,6 +68,14 @@ _VIEW = text("""
 """)
 
 
+_NEXT_WAIT = text("""
+    SELECT (SELECT nullif(count(*), 0) FROM starbooth.orders WHERE state = 'held') AS position,
+        (SELECT extract(epoch FROM avg(r.ended_at - r.started_at)) FROM (
+            SELECT started_at, ended_at FROM starbooth.orders
+            WHERE state = 'done' ORDER BY ended_at DESC LIMIT 20) r) AS seconds
+""")
+
+
 async def read_order(tx: Tx, order_id: str, *, slots: int) -> OrderView | None:
     """The order as it stands, or None. `slots`: how many orders the engine works on at one time."""
     row = (await tx.execute(_VIEW, {"id": order_id})).first()
@@ -69,7 +85,7 @@ async def read_order(tx: Tx, order_id: str, *, slots: int) -> OrderView | None:
         order_id=row.id,
         user_id=row.user_id,
         state=OrderState(row.state),
-        prompt=row.prompt or "",
+        request=row.request,
         price_stars=row.price_stars,
         spent_stars=row.spent_stars,
         parts=row.parts,
@@ -90,6 +106,12 @@ def _expected_wait(
         return None
     rounds = 0 if position is None else -(-position // slots)
     return timedelta(seconds=float(seconds) * (rounds + 1 - progress))
+
+
+async def expected_wait(tx: Tx, *, slots: int) -> timedelta | None:
+    """How long a guest's next order would take if placed now behind all that waits; None where unknown."""
+    row = (await tx.execute(_NEXT_WAIT)).one()
+    return _expected_wait(row.seconds, row.position, 0.0, slots)
 
 
 async def newest_active(tx: Tx, *, user_id: str) -> str | None:

@@ -5,7 +5,7 @@ finds no row any more.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -19,17 +19,22 @@ _SLOTS_LOCK = 0x534C4F54
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """An order that this worker may work on, and its fence."""
+    """An order that this worker may work on, and its fence.
+
+    frozen: what placing decided for it, where it was claimed for the first time; else empty.
+    """
 
     order_id: str
     attempt: int
+    frozen: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TicketRow:
     """One engine request of an order, as it stands. `request_id` None: not sent, or the answer was lost.
 
-    waited: since it was last sent; zero where it never was.
+    waited: since it was last sent; zero where it never was. engine: that has it, or had it last. tried: those
+    that ended it badly.
     """
 
     order_id: str
@@ -41,8 +46,13 @@ class TicketRow:
     request_id: str | None
     tries: int
     waited: timedelta
+    tried: Sequence[str]
     attempt: int
     request: Mapping[str, Any]
+
+    def at(self, engine: str) -> "TicketRow":
+        """The ticket as this engine is about to get it."""
+        return replace(self, engine=engine)
 
 
 _CLAIM = text("""
@@ -50,10 +60,12 @@ _CLAIM = text("""
         check_at = now() + :check_in
     WHERE id IN (
         SELECT id FROM starbooth.orders WHERE state = 'held' AND deadline_at > now()
+            AND (CAST(:shut AS text[]) = '{}'
+                OR coalesce(request -> 'frozen' ->> 'endpoint', '') <> ALL (CAST(:shut AS text[])))
         ORDER BY turn, created_at, id
         LIMIT greatest(0, :slots - (SELECT count(*) FROM starbooth.orders WHERE state = 'running'))
         FOR UPDATE SKIP LOCKED)
-    RETURNING id, attempt
+    RETURNING id, attempt, request -> 'frozen' AS frozen
 """)
 
 _TAKE_OVER = text("""
@@ -69,18 +81,19 @@ _DUE = text("""
 
 _TICKETS = text("""
     SELECT t.order_id, t.number, t.seed, t.state, t.endpoint, t.engine, t.request_id, t.tries,
-        now() - coalesce(t.sent_at, now()) AS waited, o.attempt, o.request
+        now() - coalesce(t.sent_at, now()) AS waited, t.tried, o.attempt, o.request
     FROM starbooth.tickets t JOIN starbooth.orders o ON o.id = t.order_id
     WHERE t.order_id = :id AND o.state = 'running' ORDER BY t.number
 """)
 
 _BEGIN = text("""
-    UPDATE starbooth.tickets t SET state = 'sending', sent_at = now(), tries = t.tries + 1
+    UPDATE starbooth.tickets t
+    SET state = 'sending', sent_at = now(), tries = t.tries + 1, engine = seat.engine
     FROM starbooth.orders o
+    JOIN unnest(CAST(:ids AS text[]), CAST(:engines AS text[])) AS seat (id, engine) ON seat.id = o.id
     WHERE o.id = t.order_id AND o.state = 'running' AND t.state = 'unsent'
-        AND t.order_id = ANY (CAST(:ids AS text[]))
     RETURNING t.order_id, t.number, t.seed, t.state, t.endpoint, t.engine, t.request_id, t.tries - 1 AS tries,
-        now() - now() AS waited, o.attempt, o.request
+        now() - now() AS waited, t.tried, o.attempt, o.request
 """)
 
 _FENCED = "EXISTS (SELECT FROM starbooth.orders WHERE id = :id AND state = 'running' AND attempt = :attempt)"
@@ -90,15 +103,19 @@ _OPEN = "state IN ('unsent', 'sending', 'sent')"
 _RUNNING = "EXISTS (SELECT FROM starbooth.orders WHERE id = :id AND state = 'running' FOR NO KEY UPDATE)"
 
 
-async def claim_next(tx: Tx, *, slots: int, check_in: timedelta) -> list[Claim]:
-    """Start the next orders in turn, as many as the engine has free slots for, and return them.
+async def claim_next(
+    tx: Tx, *, slots: int, check_in: timedelta, shut_endpoints: Sequence[str] = ()
+) -> list[Claim]:
+    """Start the next orders in turn, as many as the engines have free slots for, and return them.
 
+    shut_endpoints: that nothing can be sent to now; orders for them go on waiting.
     Locks: the slots, so that two workers together never start more than there are.
     Repeat: claims others; an order is claimed once.
     """
     await tx.execute(sql("SELECT pg_advisory_xact_lock(:key)"), {"key": _SLOTS_LOCK})
-    rows = await tx.execute(_CLAIM, {"slots": slots, "check_in": check_in})
-    return [Claim(order_id=row.id, attempt=row.attempt) for row in rows]
+    values = {"slots": slots, "check_in": check_in, "shut": list(shut_endpoints)}
+    rows = await tx.execute(_CLAIM, values)
+    return [Claim(order_id=row.id, attempt=row.attempt, frozen=row.frozen) for row in rows]
 
 
 async def find_due(tx: Tx, *, limit: int) -> list[str]:
@@ -129,34 +146,42 @@ async def read_tickets(tx: Tx, order_id: str) -> list[TicketRow]:
     return [TicketRow(**row._mapping) for row in rows]
 
 
-async def begin_tickets(tx: Tx, claims: Sequence[Claim]) -> list[TicketRow]:
-    """Note for all tickets of orders claimed in this `tx` that they are about to be bought, and return them.
+async def begin_tickets(tx: Tx, seats: Mapping[str, str]) -> list[TicketRow]:
+    """Note for all tickets of orders claimed in this `tx` where they are about to be bought, and return them.
 
+    seats: the engine of each order id.
     One statement for what `read_tickets` and `note_sending` do one by one; `tries` is as it was before.
     """
-    rows = await tx.execute(_BEGIN, {"ids": [claim.order_id for claim in claims]})
+    rows = await tx.execute(_BEGIN, {"ids": list(seats), "engines": list(seats.values())})
     return [TicketRow(**row._mapping) for row in rows]
 
 
-async def note_sending(tx: Tx, claim: Claim, number: int, *, seen: str) -> bool:
-    """Note, before the engine is called, that a ticket is about to be bought.
+async def note_sending(tx: Tx, claim: Claim, number: int, *, seen: str, engine: str) -> bool:
+    """Note, before the engine is called, that a ticket is about to be bought there.
 
     seen: the state in which the caller found it, "unsent" or "sending". False: the fence is lost, or somebody
     else has bought or is buying it; of two who found it unsent, one may go on.
     """
     rows = await tx.execute(
         sql(
-            "UPDATE starbooth.tickets SET state = 'sending', sent_at = now(), tries = tries + 1"  # noqa: S608 - our own constants
+            "UPDATE starbooth.tickets SET state = 'sending', sent_at = now(), tries = tries + 1, engine = :engine"  # noqa: S608, E501 - our own constants
             f" WHERE order_id = :id AND number = :number AND state = :seen AND {_FENCED}"
             " RETURNING number"
         ),
-        {"id": claim.order_id, "attempt": claim.attempt, "number": number, "seen": seen},
+        {
+            "id": claim.order_id,
+            "attempt": claim.attempt,
+            "number": number,
+            "seen": seen,
+            "engine": engine,
+        },
     )
     return rows.first() is not None
 
 
 async def note_sent(tx: Tx, *, order_id: str, number: int, engine: str, request_id: str) -> bool:
-    """Store what to collect a ticket by. The first id stays; False where the ticket has another one or ended.
+    """Store what to collect a ticket by. The first id stays; False where the ticket has another one or ended,
+    or was taken away from this engine.
 
     Not fenced: whoever learns the id first, by the call's answer or by the webhook, keeps it for all.
     """
@@ -165,7 +190,7 @@ async def note_sent(tx: Tx, *, order_id: str, number: int, engine: str, request_
             "UPDATE starbooth.tickets SET state = 'sent', engine = :engine, request_id = :request_id"
             " WHERE order_id = :id AND number = :number"
             " AND (state IN ('unsent', 'sending') OR (state = 'sent' AND request_id = :request_id))"
-            " RETURNING number"
+            " AND :engine <> ALL (tried) RETURNING number"
         ),
         {"id": order_id, "number": number, "engine": engine, "request_id": request_id},
     )
@@ -180,6 +205,60 @@ async def note_unsent(tx: Tx, claim: Claim, number: int) -> None:
             f" WHERE order_id = :id AND number = :number AND state = 'sending' AND {_FENCED}"
         ),
         {"id": claim.order_id, "attempt": claim.attempt, "number": number},
+    )
+
+
+async def note_moved(tx: Tx, claim: Claim, number: int) -> bool:
+    """Take a ticket away from its engine, which shall not have it again. False where the fence is lost."""
+    rows = await tx.execute(
+        sql(
+            "UPDATE starbooth.tickets SET state = 'unsent', request_id = NULL, engine = NULL, tries = 0,"  # noqa: S608 - our own constants
+            " tried = array_append(tried, engine)"
+            f" WHERE order_id = :id AND number = :number AND {_OPEN} AND {_FENCED} RETURNING 1"
+        ),
+        {"id": claim.order_id, "attempt": claim.attempt, "number": number},
+    )
+    return rows.first() is not None
+
+
+async def note_abandoned(tx: Tx, *, engine: str, endpoint: str, request_id: str) -> None:
+    """Note that nobody waits for this request any more. Repeat: harmless."""
+    await tx.execute(
+        sql(
+            "INSERT INTO starbooth.abandoned (engine, endpoint, request_id)"
+            " VALUES (:engine, :endpoint, :request_id) ON CONFLICT DO NOTHING"
+        ),
+        {"engine": engine, "endpoint": endpoint, "request_id": request_id},
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Abandoned:
+    """A request that nobody waits for. `is_old`: so old that the engine has surely forgotten it."""
+
+    engine: str
+    endpoint: str
+    request_id: str
+    is_old: bool
+
+
+async def find_abandoned(tx: Tx, *, limit: int) -> list[Abandoned]:
+    """Requests whose engines were not told to stop yet, in any order: no dead engine must hide another."""
+    rows = await tx.execute(
+        sql(
+            "SELECT engine, endpoint, request_id, noted_at < now() - interval '1 day' AS is_old"
+            " FROM starbooth.abandoned ORDER BY random() LIMIT :limit"
+        ),
+        {"limit": limit},
+    )
+    return [Abandoned(**row._mapping) for row in rows]
+
+
+async def forget_abandoned(tx: Tx, each: Abandoned) -> None:
+    """The engine was told, or it is too late. Repeat: harmless."""
+    await tx.execute(
+        sql("DELETE FROM starbooth.abandoned WHERE engine = :engine AND request_id = :request_id"),
+        {"engine": each.engine, "request_id": each.request_id},
     )
 
 

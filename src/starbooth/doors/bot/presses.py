@@ -4,12 +4,13 @@ A press is the same as an earlier one of that button while the earlier one's ord
 was placed less than five seconds ago. After that, pressing again is an honest wish for one more.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from starbooth.base.database import Tx
 from starbooth.domain.catalog.offers import default_offer
 from starbooth.domain.delivery.screen import Screen
+from starbooth.domain.generations.asking import read_asked
 from starbooth.domain.generations.finish import cancel_waiting
 from starbooth.domain.generations.request import Limits, PictureRequest, Recipient, request_pictures
 from starbooth.domain.orders.end import OrderState
@@ -77,10 +78,12 @@ async def _order(
 
 def _ask(action: Action, view: OrderView, *, request_key: str, turn: int) -> PictureRequest:
     is_like = action.verb is Verb.LIKE
+    asked = read_asked(view.request["asked"])
     return PictureRequest(
         request_key=request_key,
         user_id=view.user_id,
         source=Source.BOT,
-        prompt=vary(view.prompt, turn=turn) if is_like else view.prompt,
-        seed=view.seeds[0] if is_like else None,
+        prompt=vary(asked.prompt, turn=turn) if is_like else asked.prompt,
+        choices=replace(asked.choices, count=1, seed=view.seeds[0] if is_like else None),
+        photo=asked.photo,
     )

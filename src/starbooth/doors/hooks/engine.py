@@ -5,7 +5,7 @@ address holds a token that only we can make.
 """
 
 import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import structlog
@@ -24,13 +24,15 @@ _log = structlog.get_logger()
 _LARGEST_BODY = 1024 * 1024
 
 
-def engine_hooks(database: Database, engine: Engine, secret: bytes) -> APIRouter:
+def engine_hooks(database: Database, engines: Mapping[str, Engine], secret: bytes) -> APIRouter:
     """The routes. Answers 200 once what the webhook says is committed; repeats are harmless."""
     router = APIRouter()
 
-    @router.post("/hooks/engine/{order_id}/{number}/{token}", include_in_schema=False)
-    async def receive(order_id: str, number: int, token: str, request: Request) -> dict[str, str]:
-        if not hmac.compare_digest(token.encode(), hook_token(secret, order_id, number).encode()):
+    @router.post("/hooks/{name}/{order_id}/{number}/{token}", include_in_schema=False)
+    async def receive(name: str, order_id: str, number: int, token: str, request: Request) -> dict[str, str]:
+        wanted = hook_token(secret, name, order_id, number)
+        engine = engines.get(name)
+        if engine is None or not hmac.compare_digest(token.encode(), wanted.encode()):
             raise HTTPException(404)
         body = await read_body(request, limit_bytes=_LARGEST_BODY)
         answer = await _prove(lambda: engine.check_hook(dict(request.headers), body, now=now()), order_id)

@@ -52,3 +52,38 @@ CREATE TRIGGER keep_offer AFTER INSERT OR UPDATE ON starbooth.offers
     FOR EACH ROW EXECUTE FUNCTION starbooth.keep_offer();
 INSERT INTO starbooth.offer_changes (base_model_id, changed_at, offer)
 SELECT base_model_id, updated_at, to_jsonb(o) - 'base_model_id' - 'updated_at' FROM starbooth.offers o;
+
+-- The engines that the settings name, as an operator runs them: whether they are used, in which order, and how
+-- many tickets each is given at one time. May be changed while workers run.
+CREATE TABLE starbooth.engines (
+    name text PRIMARY KEY,
+    is_on boolean NOT NULL DEFAULT true,
+    slots integer NOT NULL CHECK (slots BETWEEN 1 AND 1000),
+    position integer NOT NULL,
+    updated_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- A breaker per engine and endpoint: there is a row only while something is wrong. Closed until `open_until` is
+-- set; then nothing is sent there before that time, and one ticket at a time after it, to see whether it works.
+CREATE TABLE starbooth.breakers (
+    engine text NOT NULL,
+    endpoint text NOT NULL,
+    failures integer NOT NULL,
+    cause text NOT NULL,
+    open_until timestamptz,
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (engine, endpoint)
+);
+
+-- Engines that ended a ticket badly, or fell silent with it: it goes to another one.
+ALTER TABLE starbooth.tickets ADD COLUMN tried text[] NOT NULL DEFAULT '{}';
+CREATE INDEX tickets_at_engine_idx ON starbooth.tickets (engine) WHERE state IN ('sending', 'sent');
+
+-- What an engine may still be working on although nobody waits for it: cancelled as soon as it can be reached.
+CREATE TABLE starbooth.abandoned (
+    engine text NOT NULL,
+    request_id text NOT NULL,
+    endpoint text NOT NULL,
+    noted_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (engine, request_id)
+);

@@ -19,7 +19,7 @@ from fal_client import client as fal
 from starbooth.base.errors import SettingError
 from starbooth.base.settings import Settings
 from starbooth.outside.engine import hooks
-from starbooth.outside.engine.answers import progress_in, result_from_payload
+from starbooth.outside.engine.answers import failure_of, progress_in, result_from_payload
 from starbooth.outside.engine.contract import (
     Engine,
     EngineRefused,
@@ -36,30 +36,40 @@ from starbooth.outside.engine.contract import (
 from starbooth.outside.engine.inputs import arguments
 from starbooth.outside.engine.wire import CALL_S, EngineHTTP, Rewrite, body_of
 
-__all__ = ["FalEngine", "open_engine", "result_from_payload"]
+__all__ = ["FalEngine", "open_engines", "result_from_payload"]
 
 REQUEST_KEY = "X-Starbooth-Request-Key"
 
 Answer = TypeVar("Answer")
 
 
-def open_engine(settings: Settings) -> Engine:
-    """The engine that the settings name: `engine_url`, which counts as a darkroom, before fal.ai.
+def open_engines(settings: Settings) -> dict[str, Engine]:
+    """The engines that the settings name, in order of preference: those of our own, then fal.ai.
 
-    Opens no connection yet. Use it on one event loop only and `aclose` it. Raises: SettingError.
+    Opens no connection yet. Use them on one event loop only and `aclose` each. Raises: SettingError.
     """
-    account = settings.engine_account
-    if settings.engine_url is not None:
-        key = settings.engine_key.get_secret_value() if settings.engine_key else "none"
-        base_url = settings.engine_url
-        return FalEngine(name="darkroom", key=key, base_url=base_url, is_deduplicating=True, account=account)
+    own = [("darkroom", settings.engine_url)] if settings.engine_url is not None else []
+    key = settings.engine_key.get_secret_value() if settings.engine_key else "none"
+    engines: dict[str, Engine] = {
+        name: FalEngine(
+            name=name, key=key, base_url=url, is_deduplicating=True, account=settings.engine_account
+        )
+        for name, url in (*own, *settings.engines)
+    }
     if settings.fal_key is not None:
-        key = settings.fal_key.get_secret_value()
-        return FalEngine(name="fal", key=key, base_url=None, is_deduplicating=False, account=account)
-    raise SettingError(
-        "STARBOOTH_ENGINE_URL",
-        "is missing and so is FAL_KEY; set one: the address of a darkroom, or a key of fal.ai.",
-    )
+        engines["fal"] = FalEngine(
+            name="fal",
+            key=settings.fal_key.get_secret_value(),
+            base_url=settings.fal_url,
+            is_deduplicating=False,
+            account=settings.fal_account,
+        )
+    if not engines:
+        raise SettingError(
+            "STARBOOTH_ENGINE_URL",
+            "is missing and so is FAL_KEY; set one: the address of a darkroom, or a key of fal.ai.",
+        )
+    return engines
 
 
 class FalEngine:
@@ -101,6 +111,21 @@ class FalEngine:
             if error.cause == "rubbish":  # it said yes to something
                 error.may_have_bought = True
             raise
+
+    async def upload(self, body: bytes, content_type: str, *, lifetime_s: int) -> str:
+        """See Engine.upload. To fal's CDN alone: its fallback would leave the file there for ever."""
+        lifecycle = fal_client.StorageSettings(expires_in=lifetime_s)
+        try:
+            url = await self._fal.upload(
+                body, content_type, repository="fal_v3", fallback_repository=[], lifecycle=lifecycle
+            )
+        except httpx.HTTPStatusError as error:
+            raise failure_of(error.response.status_code, error.response.headers, None) from error
+        except httpx.HTTPError as error:
+            raise EngineUnavailable("unreachable", type(error).__name__) from error
+        if not isinstance(url, str) or not self._is_own(url):
+            raise EngineUnavailable("rubbish", "the upload's address is not the engine's")
+        return url
 
     async def status(self, ticket: Ticket, *, with_progress: bool = True) -> Waiting | Working | Finished:
         """See Engine.status."""

@@ -117,7 +117,12 @@ class EngineResult:
 
 @dataclass(frozen=True, kw_only=True)
 class PaintOrder:
-    """Pictures to paint. One seed per call: picture i of `count` is the engine's own continuation of it."""
+    """Pictures to paint. One seed per call: picture i of `count` is the engine's own continuation of it.
+
+    negative: what should not be seen, "" for nothing. photo_url: a picture to start from, which the engine
+    can fetch, and `strength`, how far to leave it (0.01 to 1); then the size is the photo's. loras: address
+    and weight of each.
+    """
 
     prompt: str
     width_px: int
@@ -126,6 +131,10 @@ class PaintOrder:
     guidance: float
     seed: int
     count: int = 1
+    negative: str = ""
+    photo_url: str | None = None
+    strength: float = 1.0
+    loras: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +159,13 @@ class Engine(Protocol):
         """Buy. Sent once at most unless the engine deduplicates by `request_key`.
 
         Raises: EngineRefused, EngineUnavailable (see `may_have_bought` before buying again).
+        """
+        ...
+
+    async def upload(self, body: bytes, content_type: str, *, lifetime_s: int) -> str:
+        """Put a file where this engine can fetch it for so long, and return its address.
+
+        Repeat: another copy. Raises: EngineRefused, EngineUnavailable.
         """
         ...
 

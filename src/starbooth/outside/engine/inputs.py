@@ -13,7 +13,9 @@ def arguments(endpoint: str, order: PaintOrder) -> dict[str, Any]:
 
     Raises: EngineRefused where the endpoint cannot paint such an order (more than one picture, other inputs).
     """
-    if endpoint in _OTHER_INPUTS:
+    if endpoint in _OTHER_INPUTS or (order.photo_url is not None) != endpoint.endswith(_FROM_A_PHOTO):
+        raise EngineRefused("unsupported_endpoint", endpoint)
+    if order.loras and not endpoint.startswith(_WITH_LORAS):
         raise EngineRefused("unsupported_endpoint", endpoint)
     wanted: dict[str, Any] = {
         "prompt": order.prompt,
@@ -30,9 +32,18 @@ def arguments(endpoint: str, order: PaintOrder) -> dict[str, Any]:
         wanted["num_inference_steps"] = order.steps
         wanted["guidance_scale"] = order.guidance
         wanted["enable_safety_checker"] = True
+    if order.photo_url is not None:
+        del wanted["image_size"]  # it is the photo's
+        wanted |= {"image_url": order.photo_url, "strength": order.strength}
+    if order.loras:
+        wanted["loras"] = [{"path": path, "scale": scale} for path, scale in order.loras]
+    if order.negative:
+        wanted["negative_prompt"] = order.negative
     return wanted
 
 
+_FROM_A_PHOTO = "/image-to-image"
+_WITH_LORAS = "fal-ai/flux-lora"
 _ONE_PICTURE = ("fal-ai/flux-2-pro",)
 _VENDOR_TUNED = ("fal-ai/flux-pro/", "fal-ai/flux-2-pro")  # no steps, no guidance; their checker is always on
 _OTHER_INPUTS = frozenset(

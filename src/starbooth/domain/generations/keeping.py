@@ -1,0 +1,71 @@
+"""Keeping what an engine made: fetched at once, looked at, stored under the order's name, recorded."""
+
+import asyncio
+
+import structlog
+
+from starbooth.base.database import Database
+from starbooth.domain.generations.finish import finish_if_complete
+from starbooth.domain.generations.outside import Outside
+from starbooth.domain.generations.picture import LARGEST_PICTURE_BYTES, BrokenPicture, examine
+from starbooth.domain.orders import run as orders
+from starbooth.domain.orders.run import TicketRow
+from starbooth.outside.engine.contract import Engine, EngineRefused, EngineResult
+
+_log = structlog.get_logger()
+
+
+async def keep(
+    database: Database, outside: Outside, engine: Engine, ticket: TicketRow, result: EngineResult
+) -> None:
+    """Store the picture, record it, and end the order if it is complete. Repeat: harmless.
+
+    Raises: EngineRefused where there is no picture to keep: "no_picture", "broken_picture",
+    "content_policy_violation", "too_large", "foreign_address"; Unavailable.
+    """
+    picture = next(iter(result.pictures), None)
+    if picture is None:
+        raise EngineRefused("no_picture")
+    if picture.is_withheld:
+        raise EngineRefused("content_policy_violation")
+    body = await engine.fetch(picture.url, limit_bytes=LARGEST_PICTURE_BYTES)
+    try:
+        facts = await asyncio.to_thread(examine, body)
+    except BrokenPicture as broken:
+        raise EngineRefused("broken_picture", str(broken)) from broken
+    file_key = f"pictures/{ticket.order_id}/{ticket.number}.{facts.extension}"
+    await outside.storage.put(file_key, body, facts.content_type)
+    noted = {
+        "width_px": facts.width_px,
+        "height_px": facts.height_px,
+        "bytes": len(body),
+        "engine": ticket.engine,
+        "endpoint": ticket.endpoint,
+        "inference_s": result.inference_s,
+        "billable_units": result.billable_units,
+    }
+    async with database.transaction() as tx:
+        await orders.note_done(
+            tx, order_id=ticket.order_id, number=ticket.number, file_key=file_key, facts=noted
+        )
+        has_ended = await finish_if_complete(tx, ticket.order_id, file_url=outside.file_url)
+    if has_ended:
+        outside.on_ended(ticket.order_id)
+
+
+async def fail(
+    database: Database, outside: Outside, ticket: TicketRow, *, code: str, detail: str = ""
+) -> None:
+    """Note that no picture will come of a ticket, and end the order if it is complete. Repeat: harmless."""
+    _log.warning("ticket.failed", order=ticket.order_id, number=ticket.number, code=code, detail=detail)
+    async with database.transaction() as tx:
+        await orders.note_failed(
+            tx,
+            order_id=ticket.order_id,
+            number=ticket.number,
+            error_code=code,
+            facts={"detail": detail} if detail else {},
+        )
+        has_ended = await finish_if_complete(tx, ticket.order_id, file_url=outside.file_url)
+    if has_ended:
+        outside.on_ended(ticket.order_id)
