@@ -55,8 +55,8 @@ class TestEngines:
         ("arguments", "status", "words"),
         [
             (("mars", "--off"), 1, "There is no engine mars"),
-            (("fal", "--slots", "0"), 2, "0 is not in the range"),
-            (("fal", "--place", "first"), 2, "not a valid integer"),
+            (("fal", "--slots", "0"), 2, "--slots"),
+            (("fal", "--place", "first"), 2, "--place"),
         ],
     )
     async def test_nonsense_is_refused_in_words(

@@ -1,4 +1,4 @@
-"""The engines from the command line: which are used, how each does, and switching them while the booth runs."""
+"""The engines from the command line: which are used, how each does, and switching them while open."""
 
 import sys
 
