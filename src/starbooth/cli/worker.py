@@ -24,12 +24,14 @@ from starbooth.domain.delivery.show import Look, Showing, find_news, show
 from starbooth.domain.generations.buying import Started, buy_tickets, claim_orders
 from starbooth.domain.generations.cart import start_funded, sweep_carts
 from starbooth.domain.generations.outside import Outside
+from starbooth.domain.generations.photos import delete_old_photos
 from starbooth.domain.generations.request import START
 from starbooth.domain.generations.run import COLLECT, collect
 from starbooth.domain.generations.sweep import end_overdue, stop_abandoned, sweep
 from starbooth.domain.orders.cart import STARS_ARRIVED
 from starbooth.domain.orders.read import read_order
 from starbooth.domain.payments.purchases import close_expired
+from starbooth.domain.studio.drafts import forget_old_drafts
 from starbooth.domain.users.guests import Language
 from starbooth.doors.bot.inbox import forget_old_updates
 from starbooth.doors.bot.messenger import BotMessenger
@@ -40,6 +42,7 @@ from starbooth.outside.telegram.client import opened_bot
 _JOBS_AT_ONCE = 100
 _NEWS_AT_ONCE = 10  # per second; Telegram takes about thirty calls, and most of them are for pictures
 _CLOSED_AT_ONCE = 1000
+_PHOTOS_AT_ONCE = 100
 _KEEP_JOB_LOG_HOURS = 24
 
 
@@ -168,6 +171,11 @@ def _timers(booth: Booth, desk: _Desk, stop: asyncio.Event) -> list[Any]:
         async with desk.database.transaction() as tx:
             await close_expired(tx, limit=_CLOSED_AT_ONCE)
 
+    async def tidy_studio() -> None:
+        async with booth.database.transaction() as tx:
+            await forget_old_drafts(tx)
+        await delete_old_photos(booth.database, booth.storage, limit=_PHOTOS_AT_ONCE)
+
     async def tidy() -> None:
         async with booth.database.transaction() as tx:
             await jobs.forget_old_logs(tx, keep_hours=_KEEP_JOB_LOG_HOURS)
@@ -180,5 +188,6 @@ def _timers(booth: Booth, desk: _Desk, stop: asyncio.Event) -> list[Any]:
         jobs.every(1.0, sweep_deliveries, stop=stop),
         jobs.every(1.0, sweep_wishes, stop=stop),
         jobs.every(60.0, close_purchases, stop=stop),
+        jobs.every(60.0, tidy_studio, stop=stop),
         jobs.every(3600.0, tidy, stop=stop),
     ]

@@ -117,6 +117,20 @@ async def claim_delivery(tx: Tx, order_id: str) -> Delivery | None:
     return Delivery(**{**facts, "language": Language(row.language)})
 
 
+async def adopt_message(tx: Tx, order_id: str, message_id: int) -> None:
+    """Have a message that is in the chat already stand for a new order, instead of one to be sent.
+
+    Repeat: harmless; an order that has a message keeps it.
+    """
+    await tx.execute(
+        sql(
+            "UPDATE starbooth.deliveries SET message_id = :message_id"
+            " WHERE order_id = :id AND message_id IS NULL"
+        ),
+        {"id": order_id, "message_id": message_id},
+    )
+
+
 async def note_message(tx: Tx, order_id: str, message_id: int | None) -> None:
     """Remember which message stands for the order; None forgets one that is gone."""
     await tx.execute(

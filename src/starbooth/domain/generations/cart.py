@@ -33,7 +33,7 @@ async def start_funded(tx: Tx, *, user_id: str, limits: Limits) -> PlacedOrder |
     waiting = await cart.lock_cart(tx, user_id=user_id)
     if waiting is None or waiting.funded_at is None:
         return None
-    ask, recipient = _read(waiting.wish)
+    ask, recipient = read_wish(waiting.wish)
     try:
         async with tx.begin_nested():
             placed = await request_pictures(
@@ -64,7 +64,7 @@ async def sweep_carts(database: Database, *, limits: Limits) -> int:
     return started
 
 
-def _read(wish: cart.Wish) -> tuple[PictureRequest, Recipient | None]:
+def read_wish(wish: cart.Wish) -> tuple[PictureRequest, Recipient | None]:
     """The request as it was when it was refused."""
     request: Mapping[str, Any] = wish.request
     asked = read_asked(request)

@@ -12,6 +12,7 @@ from starbooth.domain.delivery.owe import open_delivery
 from starbooth.domain.generations.asking import Asked, PhotoReference
 from starbooth.domain.generations.choices import Choices
 from starbooth.domain.generations.errors import PromptEmpty, PromptTooLong, StarsMissing
+from starbooth.domain.generations.photos import use_photo
 from starbooth.domain.generations.quote import Quote, quote
 from starbooth.domain.orders.cart import Wish
 from starbooth.domain.orders.place import NewOrder, OrderKind, PlacedOrder, Source, place
@@ -41,7 +42,7 @@ class Recipient:
 
 @dataclass(frozen=True, kw_only=True)
 class PictureRequest:
-    """What a guest asks for. `photo`: to start from, already in storage."""
+    """What a guest asks for. `photo`: to start from, one of theirs that `photos` knows."""
 
     request_key: str
     user_id: str
@@ -87,8 +88,8 @@ async def request_pictures(
 
     recipient: None where nobody waits in a chat. price_stars: of the whole order, where it was promised; else
     the offer's. Repeat: the same request key returns the first order.
-    Raises: PromptEmpty, PromptTooLong, what `quote` raises, StarsMissing, TooManyOrders, RequestKeyReused;
-    after any of them `tx` must be rolled back.
+    Raises: PromptEmpty, PromptTooLong, PhotoGone, what `quote` raises, StarsMissing, TooManyOrders,
+    RequestKeyReused; after any of them `tx` must be rolled back.
     """
     asked = Asked(
         prompt=clean_prompt(ask.prompt),
@@ -105,6 +106,8 @@ async def request_pictures(
         raise StarsMissing(wish=wish, balance_stars=refusal.balance_stars) from refusal
     if placed.is_repeat:
         return placed
+    if ask.photo is not None:
+        await use_photo(tx, ask.photo.key, user_id=ask.user_id)
     if recipient is not None:
         await open_delivery(
             tx,

@@ -1,0 +1,70 @@
+"""What a guest was asked to write. Their next text is the answer; one question at a time, not for ever."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from starbooth.base.database import Tx, sql
+
+PATIENCE = timedelta(minutes=30)
+
+
+class What(StrEnum):
+    """What is to be written."""
+
+    WORDS = "words"
+    SEED = "seed"
+    NEGATIVE = "negative"
+    PRESET = "preset"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Awaited:
+    """One question. draft_id None: about what is remembered. message_id: the panel that asks."""
+
+    what: What
+    draft_id: str | None
+    message_id: int | None
+
+
+async def await_answer(tx: Tx, awaited: Awaited, *, user_id: str) -> None:
+    """Take the guest's next text for this, in place of what was asked before. Repeat: harmless."""
+    await tx.execute(
+        sql("""
+            INSERT INTO starbooth.awaited (user_id, what, draft_id, message_id, expires_at)
+            VALUES (:user_id, :what, :draft_id, :message_id, now() + :patience)
+            ON CONFLICT (user_id) DO UPDATE SET what = excluded.what, draft_id = excluded.draft_id,
+                message_id = excluded.message_id, expires_at = excluded.expires_at
+        """),
+        {**vars(awaited), "what": awaited.what.value, "user_id": user_id, "patience": PATIENCE},
+    )
+
+
+async def read_awaited(tx: Tx, *, user_id: str) -> Awaited | None:
+    """What this guest's next text answers; None where it is a text like any other."""
+    row = (
+        await tx.execute(
+            sql(
+                "SELECT what, draft_id, message_id FROM starbooth.awaited"
+                " WHERE user_id = :user_id AND expires_at > now()"
+            ),
+            {"user_id": user_id},
+        )
+    ).first()
+    return None if row is None else Awaited(**{**row._mapping, "what": What(row.what)})
+
+
+async def forget_awaited(tx: Tx, *, user_id: str) -> None:
+    """Nothing is asked any more. Repeat: harmless."""
+    await tx.execute(sql("DELETE FROM starbooth.awaited WHERE user_id = :user_id"), {"user_id": user_id})
+
+
+async def forget_awaited_of(tx: Tx, *, telegram_id: int) -> None:
+    """`forget_awaited` for whom Telegram knows by this id, also where we do not know them."""
+    await tx.execute(
+        sql(
+            'DELETE FROM starbooth.awaited a USING public."User" u'
+            ' WHERE u."id" = a.user_id AND u."telegramId" = :telegram_id'
+        ),
+        {"telegram_id": str(telegram_id)},
+    )

@@ -1,0 +1,50 @@
+"""The LoRAs that a guest may choose among: their own and the public ones, finished and of one base model."""
+
+from dataclasses import dataclass
+
+from starbooth.base.database import Tx, sql
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfferedLora:
+    """A LoRA to choose. is_own: it is this guest's."""
+
+    lora_id: str
+    name: str
+    is_own: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoraPage:
+    """Some of them. has_more: others come after these."""
+
+    loras: tuple[OfferedLora, ...]
+    has_more: bool
+
+
+async def list_loras(
+    tx: Tx, *, user_id: str, base_model_id: str, besides: tuple[str, ...], limit: int, offset: int
+) -> LoraPage:
+    """The guest's own LoRAs, newest first, then public ones by name. besides: ids that are left out."""
+    rows = (
+        await tx.execute(
+            sql("""
+                SELECT "id", "name", "userId" = :user_id AS is_own FROM public."LoraModel"
+                WHERE ("userId" = :user_id OR "isPublic") AND "status" = 'COMPLETED'
+                    AND "weightsUrl" IS NOT NULL AND "baseModelId" = :base_model_id
+                    AND "id" <> ALL (CAST(:besides AS text[]))
+                ORDER BY "userId" = :user_id DESC,
+                    CASE WHEN "userId" = :user_id THEN "createdAt" END DESC, "name", "id"
+                LIMIT :limit OFFSET :offset
+            """),
+            {
+                "user_id": user_id,
+                "base_model_id": base_model_id,
+                "besides": list(besides),
+                "limit": limit + 1,
+                "offset": offset,
+            },
+        )
+    ).all()
+    found = tuple(OfferedLora(lora_id=row.id, name=row.name, is_own=row.is_own) for row in rows)
+    return LoraPage(loras=found[:limit], has_more=len(found) > limit)
