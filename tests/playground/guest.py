@@ -11,6 +11,7 @@ httpx.
 `Stars` looks at the bot's own Stars and takes the part of Telegram's support.
 """
 
+import copy
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -108,6 +109,7 @@ class Guest:
         self.user_id = user_id
         self._first_name = first_name
         self._language_code = language_code
+        self._place: Json = {}
         self._http = _client(base_url)
 
     async def __aenter__(self) -> Self:
@@ -121,6 +123,12 @@ class Guest:
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._http.aclose()
+
+    def in_chat(self, chat_id: int, thread_id: int = 0) -> "Guest":
+        """The same person in a group, or in a topic of it; it ends with this one."""
+        seat = copy.copy(self)
+        seat._place = {"chat": chat_id, "thread": thread_id}
+        return seat
 
     async def say(self, text: str, *, reply_to: Message | None = None) -> Message:
         """Send a text message; returns it as it lies in the chat."""
@@ -249,6 +257,10 @@ class Guest:
     async def clear_faults(self) -> None:
         await self._ask("DELETE", "/faults")
 
+    async def ask(self, method: str, path: str, **options: Any) -> Any:
+        """Any call of the control API."""
+        return await _ask(self._http, method, path, **options)
+
     def _path(self, name: str) -> str:
         return f"/users/{self.user_id}/{name}"
 
@@ -259,7 +271,8 @@ class Guest:
         ]
 
     async def _ask(self, method: str, path: str, **options: Any) -> Any:
-        return await _ask(self._http, method, path, **options)
+        params = {**options.pop("params", {}), **self._place}
+        return await _ask(self._http, method, path, params=params, **options)
 
 
 class Stars:

@@ -77,7 +77,7 @@ class TestWorld:
         world = make_world(max_messages=10)
         chat = next(iter(world.chats.values()))
         for number in range(25):
-            world.post(chat, {"text": str(number)}, from_bot=True)
+            world.post(chat, {"text": str(number)})
         assert [message["text"] for message in chat.messages.values()] == [
             str(number) for number in range(15, 25)
         ]
@@ -88,7 +88,7 @@ class TestWorld:
         world = make_world()
         chat = next(iter(world.chats.values()))
         for _ in range(MAX_CALLBACKS + 5):
-            world.open_callback(chat, 1)
+            world.open_callback(chat, 1, user_id=chat.chat_id)
         assert len(world.callbacks) == MAX_CALLBACKS
         world.close()
 

@@ -304,7 +304,7 @@ class TestBounds:
         invoice = Invoice("slug", "a", "b", "c", 1)
         world.till.keep_invoice(invoice)
         for _ in range(3):
-            message = world.post(chat, {"invoice": {}}, from_bot=True)
+            message = world.post(chat, {"invoice": {}})
             world.till.put_into_message(invoice, message["message_id"])
         assert list(world.till._slugs) == [message["message_id"]]
         world.delete(chat, message["message_id"])

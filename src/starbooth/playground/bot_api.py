@@ -138,7 +138,7 @@ class BotApi:
             case FaultKind.SLOW:
                 await asyncio.sleep(fault.seconds)
             case FaultKind.MESSAGE_DELETED:
-                chat = self.world.chats.get(to_integer(params.text("chat_id")))
+                chat = self.world.room(to_integer(params.text("chat_id")))
                 if chat is not None:
                     self.world.delete(chat, to_integer(params.text("message_id")))
 

@@ -13,11 +13,12 @@ from fastapi import APIRouter, Body, Depends, File, Form, Query, Request, Upload
 from pydantic import BaseModel, Field
 
 from starbooth.playground import guests, profile
-from starbooth.playground.chats import Chat
+from starbooth.playground.chats import Chat, Room
 from starbooth.playground.errors import GuestError, Json
 from starbooth.playground.faults import FaultKind
 from starbooth.playground.files import MAX_DOCUMENT_BYTES
 from starbooth.playground.params import Upload
+from starbooth.playground.seats import Seat, take_seat
 from starbooth.playground.world import World
 
 MAX_WAIT_S = 120.0
@@ -93,8 +94,13 @@ def _chat(request: Request, user_id: int) -> Chat:
     return _world(request).guest(user_id)
 
 
+def _seat(request: Request, user_id: int, chat: int = 0, thread: int = 0) -> Seat:
+    return take_seat(_world(request), user_id, chat_id=chat, thread_id=thread)
+
+
 TheWorld = Annotated[World, Depends(_world)]
 TheChat = Annotated[Chat, Depends(_chat)]
+TheSeat = Annotated[Seat, Depends(_seat)]
 
 
 @router.get("/state")
@@ -104,6 +110,7 @@ async def read_state(world: TheWorld) -> Json:
         "change": world.feed.last_number,
         "bot": {**world.bot.as_user(), "about": profile.text_for(world, "short_description", "")},
         "guests": [chat.summary() for chat in world.chats.values()],
+        "groups": [group.summary() for group in world.groups.values()],
         "pending_updates": len(world.updates),
         "has_webhook": bool(world.webhook),
     }
@@ -130,7 +137,7 @@ async def list_guests(world: TheWorld) -> list[Json]:
 @router.get("/users/{user_id}/messages")
 async def read_messages(
     world: TheWorld,
-    chat: TheChat,
+    seat: TheSeat,
     after: int = 0,
     wait_s: Annotated[float, Query(ge=0, le=MAX_WAIT_S)] = 0,
 ) -> Json:
@@ -138,26 +145,26 @@ async def read_messages(
     change.
     """
     change = world.feed.last_number
-    messages = _changed(chat, after)
-    if after and not messages and wait_s and await world.feed.wait(chat.chat_id, wait_s):
+    messages = _changed(seat.room, after)
+    if after and not messages and wait_s and await world.feed.wait(seat.room.chat_id, wait_s):
         change = world.feed.last_number
-        messages = _changed(chat, after)
+        messages = _changed(seat.room, after)
     return {"change": change, "messages": messages}
 
 
 @router.get("/users/{user_id}/profile")
-async def read_profile(world: TheWorld, chat: TheChat) -> Json:
-    """What the bot set up for this guest: commands and descriptions in the guest's language."""
-    language_code = chat.user.get("language_code", "")
+async def read_profile(world: TheWorld, seat: TheSeat) -> Json:
+    """What the bot set up for this guest here: commands and descriptions in the guest's language."""
+    language_code = seat.person.user.get("language_code", "")
     return {
-        "commands": profile.commands_for(world, chat.chat_id, language_code),
+        "commands": profile.commands_for(world, seat.room.chat_id, language_code),
         "description": profile.text_for(world, "description", language_code),
         "short_description": profile.text_for(world, "short_description", language_code),
     }
 
 
 @router.post("/users/{user_id}/wait")
-async def wait_for_message(world: TheWorld, chat: TheChat, wanted: Wanted) -> Json:
+async def wait_for_message(world: TheWorld, seat: TheSeat, wanted: Wanted) -> Json:
     """The first message that is as wanted; 408 when there is none in time."""
     try:
         pattern = re.compile(wanted.text_matches)
@@ -166,23 +173,23 @@ async def wait_for_message(world: TheWorld, chat: TheChat, wanted: Wanted) -> Js
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wanted.timeout_s
     while True:
-        for message in chat.messages.values():
+        for message in seat.room.messages.values():
             if _is_wanted(world, message, wanted, pattern):
                 return message
         left_s = deadline - loop.time()
-        if left_s <= 0 or not await world.feed.wait(chat.chat_id, left_s):
+        if left_s <= 0 or not await world.feed.wait(seat.room.chat_id, left_s):
             raise GuestError(408, "no such message came in time")
 
 
 @router.post("/users/{user_id}/messages", status_code=201)
-async def say(world: TheWorld, chat: TheChat, new: NewText) -> Json:
-    return _done(world, guests.say(world, chat, new.text, reply_to=new.reply_to))
+async def say(world: TheWorld, seat: TheSeat, new: NewText) -> Json:
+    return _done(world, guests.say(world, seat, new.text, reply_to=new.reply_to))
 
 
 @router.post("/users/{user_id}/photo", status_code=201)
 async def send_photo(
     world: TheWorld,
-    chat: TheChat,
+    seat: TheSeat,
     file: Annotated[list[UploadFile], File()],
     caption: Annotated[str, Form()] = "",
     reply_to: Annotated[int | None, Form()] = None,
@@ -190,66 +197,66 @@ async def send_photo(
     """One file gives one photo (and its message), two to ten an album (and the list of its messages)."""
     uploads = [await _uploaded(part) for part in file[:10]]
     if len(uploads) == 1:
-        sent = guests.send_photo(world, chat, uploads[0], caption=caption, reply_to=reply_to)
+        sent = guests.send_photo(world, seat, uploads[0], caption=caption, reply_to=reply_to)
         return _done(world, sent)
-    return _done(world, guests.send_album(world, chat, uploads, caption=caption))
+    return _done(world, guests.send_album(world, seat, uploads, caption=caption))
 
 
 @router.post("/users/{user_id}/document", status_code=201)
 async def send_document(
     world: TheWorld,
-    chat: TheChat,
+    seat: TheSeat,
     file: Annotated[UploadFile, File()],
     caption: Annotated[str, Form()] = "",
     reply_to: Annotated[int | None, Form()] = None,
 ) -> Json:
     upload = await _uploaded(file)
-    return _done(world, guests.send_document(world, chat, upload, caption=caption, reply_to=reply_to))
+    return _done(world, guests.send_document(world, seat, upload, caption=caption, reply_to=reply_to))
 
 
 @router.post("/users/{user_id}/sticker", status_code=201)
-async def send_sticker(world: TheWorld, chat: TheChat, new: NewSticker) -> Json:
-    return _done(world, guests.send_sticker(world, chat, new.emoji))
+async def send_sticker(world: TheWorld, seat: TheSeat, new: NewSticker) -> Json:
+    return _done(world, guests.send_sticker(world, seat, new.emoji))
 
 
 @router.post("/users/{user_id}/voice", status_code=201)
-async def send_voice(world: TheWorld, chat: TheChat, new: NewVoice) -> Json:
-    return _done(world, guests.send_voice(world, chat, duration_s=new.duration_s))
+async def send_voice(world: TheWorld, seat: TheSeat, new: NewVoice) -> Json:
+    return _done(world, guests.send_voice(world, seat, duration_s=new.duration_s))
 
 
 @router.post("/users/{user_id}/location", status_code=201)
-async def send_location(world: TheWorld, chat: TheChat, new: NewLocation) -> Json:
-    return _done(world, guests.send_location(world, chat, latitude=new.latitude, longitude=new.longitude))
+async def send_location(world: TheWorld, seat: TheSeat, new: NewLocation) -> Json:
+    return _done(world, guests.send_location(world, seat, latitude=new.latitude, longitude=new.longitude))
 
 
 @router.post("/users/{user_id}/contact", status_code=201)
-async def send_contact(world: TheWorld, chat: TheChat, new: NewContact) -> Json:
-    sent = guests.send_contact(world, chat, phone_number=new.phone_number, first_name=new.first_name)
+async def send_contact(world: TheWorld, seat: TheSeat, new: NewContact) -> Json:
+    sent = guests.send_contact(world, seat, phone_number=new.phone_number, first_name=new.first_name)
     return _done(world, sent)
 
 
 @router.patch("/users/{user_id}/messages/{message_id}")
 async def edit_text(
-    world: TheWorld, chat: TheChat, message_id: int, text: Annotated[str, Body(embed=True)]
+    world: TheWorld, seat: TheSeat, message_id: int, text: Annotated[str, Body(embed=True)]
 ) -> Json:
-    return _done(world, guests.edit_text(world, chat, message_id, text))
+    return _done(world, guests.edit_text(world, seat, message_id, text))
 
 
 @router.delete("/users/{user_id}/messages/{message_id}")
-async def delete_message(world: TheWorld, chat: TheChat, message_id: int) -> Json:
-    guests.delete(world, chat, message_id)
+async def delete_message(world: TheWorld, seat: TheSeat, message_id: int) -> Json:
+    guests.delete(world, seat, message_id)
     return _done(world, {"deleted": message_id})
 
 
 @router.post("/users/{user_id}/press")
-async def press(world: TheWorld, chat: TheChat, pressed: Press) -> Json:
+async def press(world: TheWorld, seat: TheSeat, pressed: Press) -> Json:
     """Press a button; with `wait_s`, `answer` is what the bot answered, or null when it did not in time."""
-    callback = guests.press(world, chat, pressed.message_id, pressed.callback_data)
+    callback = guests.press(world, seat, pressed.message_id, pressed.callback_data)
     world.commit()
     loop = asyncio.get_running_loop()
     deadline = loop.time() + pressed.wait_s
     while callback.answer is None and (left_s := deadline - loop.time()) > 0:
-        if not await world.feed.wait(chat.chat_id, left_s):
+        if not await world.feed.wait(seat.room.chat_id, left_s):
             break
     return {"query_id": callback.query_id, "answer": callback.answer}
 
@@ -267,9 +274,9 @@ async def unblock(world: TheWorld, chat: TheChat) -> Json:
 
 
 @router.post("/users/{user_id}/read")
-async def mark_read(world: TheWorld, chat: TheChat) -> Json:
-    guests.mark_read(world, chat)
-    return _done(world, chat.record())
+async def mark_read(world: TheWorld, seat: TheSeat) -> Json:
+    guests.mark_read(world, seat)
+    return _done(world, seat.room.record())
 
 
 @router.get("/faults")
@@ -323,7 +330,7 @@ def _done(world: World, answer: Answer) -> Answer:
     return answer
 
 
-def _changed(chat: Chat, after: int) -> list[Json]:
+def _changed(chat: Room, after: int) -> list[Json]:
     if after == 0:
         return list(chat.messages.values())
     return [

@@ -1,6 +1,6 @@
 """Bot API methods that change or remove what is already in a chat, and the answer to a pressed button."""
 
-from starbooth.playground.chats import Chat, content_of
+from starbooth.playground.chats import Group, Room, content_of
 from starbooth.playground.errors import ApiError, Json, bad_request
 from starbooth.playground.formatted_text import caption_text, entities_field, message_text
 from starbooth.playground.invoices import pay_keyboard
@@ -95,7 +95,7 @@ def answer_callback_query(world: World, params: Params) -> bool:
     return True
 
 
-def _message_to_edit(world: World, params: Params) -> tuple[Chat, Json]:
+def _message_to_edit(world: World, params: Params) -> tuple[Room, Json]:
     if not params.text("chat_id") and not params.text("message_id"):
         raise bad_request("message identifier is not specified")
     chat = world.chat_for_bot(chat_id_of(params))
@@ -108,7 +108,7 @@ def _message_to_edit(world: World, params: Params) -> tuple[Chat, Json]:
 
 
 def _change(
-    world: World, chat: Chat, message: Json, content: Json, markup: Json | None, *, is_marked: bool = True
+    world: World, chat: Room, message: Json, content: Json, markup: Json | None, *, is_marked: bool = True
 ) -> Json:
     """Write the edit. Raises: ApiError 400 when nothing would be different."""
     before = (_identity(content_of(message)), message.get("reply_markup"))
@@ -131,10 +131,12 @@ def _identity(content: Json) -> Json:
     return same
 
 
-def _delete(world: World, chat: Chat, message_id: int) -> None:
+def _delete(world: World, chat: Room, message_id: int) -> None:
     message = chat.messages.get(message_id)
     if message is None:
         raise bad_request("message to delete not found")
-    if message["date"] < world.now() - MAX_AGE_TO_DELETE_S:
+    is_own = message["from"]["id"] == world.bot.user_id
+    is_allowed = is_own or not isinstance(chat, Group) or chat.bot_status == "administrator"
+    if not is_allowed or message["date"] < world.now() - MAX_AGE_TO_DELETE_S:
         raise bad_request("message can't be deleted")
     world.delete(chat, message_id)

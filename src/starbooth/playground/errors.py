@@ -21,10 +21,13 @@ _PREFIXES = {
 class ApiError(Exception):
     """A Bot API method that fails; `description` carries the prefix that belongs to `code`."""
 
-    def __init__(self, code: int, text: str, *, retry_after_s: int | None = None) -> None:
+    def __init__(
+        self, code: int, text: str, *, retry_after_s: int | None = None, migrated_to: int = 0
+    ) -> None:
         self.code = code
         self.description = f"{_PREFIXES[code]}{text}" if code in _PREFIXES else text
         self.retry_after_s = retry_after_s
+        self.migrated_to = migrated_to
         super().__init__(self.description)
 
     def body(self) -> Json:
@@ -32,6 +35,8 @@ class ApiError(Exception):
         body: Json = {"ok": False, "error_code": self.code, "description": self.description}
         if self.retry_after_s is not None:
             body["parameters"] = {"retry_after": self.retry_after_s}
+        if self.migrated_to:
+            body["parameters"] = {"migrate_to_chat_id": self.migrated_to}
         return body
 
 

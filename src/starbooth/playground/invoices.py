@@ -13,7 +13,7 @@ from starbooth.playground.chats import Chat
 from starbooth.playground.errors import GuestError, Json, bad_request
 from starbooth.playground.markup import parse_invoice_markup
 from starbooth.playground.params import Params
-from starbooth.playground.sending import chat_id_of, reply_field
+from starbooth.playground.sending import chat_id_of, place_fields
 from starbooth.playground.till import Invoice
 from starbooth.playground.world import World
 
@@ -38,9 +38,9 @@ def send_invoice(world: World, params: Params) -> Json:
         raise bad_request("SUBSCRIPTION_PERIOD_INVALID")
     markup = parse_invoice_markup(params.text("reply_markup")) or pay_keyboard(invoice.amount_xtr)
     chat = world.chat_for_bot(chat_id_of(params))
-    content = {"invoice": _shown(invoice), "reply_markup": markup, **reply_field(chat, params)}
+    content = {"invoice": _shown(invoice), "reply_markup": markup, **place_fields(chat, params)}
     world.till.keep_invoice(invoice)
-    message = world.post(chat, content, from_bot=True)
+    message = world.post(chat, content)
     world.till.put_into_message(invoice, message["message_id"])
     return message
 
@@ -78,7 +78,7 @@ def forward(world: World, owner: Chat, message_id: int, chat: Chat) -> Json:
         "forward_origin": origin,
         "reply_markup": _copied(world, invoice),
     }
-    message = world.post(chat, content, from_bot=True)
+    message = world.post(chat, content)
     world.till.put_into_message(invoice, message["message_id"])
     return message
 

@@ -169,7 +169,7 @@ def _tell(world: World, chat: Chat, content: Json) -> None:
     if not chat.has_started:
         chat.has_started = True
         world.chat_changed(chat)
-    message = world.post(chat, content, from_bot=False)
+    message = world.post(chat, content, sender=chat.user)
     world.send_update("message", message, chat_id=chat.chat_id, message_id=message["message_id"])
 
 

@@ -23,7 +23,7 @@ _SCOPES = frozenset(
 def get_me(world: World, params: Params) -> Json:  # noqa: ARG001 - the signature of all methods
     return {
         **world.bot.as_user(),
-        "can_join_groups": False,
+        "can_join_groups": True,
         "can_read_all_group_messages": False,
         "supports_inline_queries": False,
         "can_connect_to_business": False,
@@ -81,8 +81,11 @@ def set_chat_menu_button(world: World, params: Params) -> bool:
 
 
 def commands_for(world: World, chat_id: int, language_code: str) -> list[Json]:
-    """The command list that this guest sees: the narrowest scope first, in each the own language first."""
-    for scope in (f"chat:{chat_id}", "all_private_chats", "default"):
+    """The command list that a guest sees in this chat: the narrowest scope first, in each the own language
+    first.
+    """
+    kind = "all_private_chats" if chat_id > 0 else "all_group_chats"
+    for scope in (f"chat:{chat_id}", kind, "default"):
         for language in (language_code, ""):
             commands: list[Json] = world.profile["commands"].get(f"{scope}/{language}", [])
             if commands:

@@ -7,7 +7,7 @@ import mimetypes
 import secrets
 from typing import Any
 
-from starbooth.playground.chats import Chat, quoted
+from starbooth.playground.chats import Group, Room, quoted, thread_fields
 from starbooth.playground.errors import Json, bad_request
 from starbooth.playground.files import StoredFile, document_fields, photo_sizes
 from starbooth.playground.formatted_text import FormattedText, caption_text, entities_field, message_text
@@ -72,9 +72,9 @@ def send_media_group(world: World, params: Params) -> list[Json]:
     if len({"photo" if "photo" in content else "document" for content in contents}) > 1:
         raise bad_request("document can't be mixed with other media types")
     chat = world.chat_for_bot(chat_id_of(params))
-    reply = reply_field(chat, params)
+    place = place_fields(chat, params)
     group = {"media_group_id": str(secrets.randbits(60))} if len(media) > 1 else {}
-    return [world.post(chat, content | group | reply, from_bot=True) for content in contents]
+    return [world.post(chat, content | group | place) for content in contents]
 
 
 def send_chat_action(world: World, params: Params) -> bool:
@@ -82,7 +82,8 @@ def send_chat_action(world: World, params: Params) -> bool:
     if action not in CHAT_ACTIONS:
         raise bad_request("wrong parameter action in request")
     chat = world.chat_for_bot(chat_id_of(params))
-    world.feed.add("action", chat.chat_id, {"action": action})
+    thread = _thread(chat, params, None)
+    world.feed.add("action", chat.chat_id, {"action": action, **thread})
     return True
 
 
@@ -104,9 +105,7 @@ async def get_file(world: World, params: Params) -> Json:
 
 
 def chat_id_of(params: Params) -> int:
-    """The `chat_id` parameter. Raises: ApiError 400 when it is absent; a name like @ada is no private
-    chat.
-    """
+    """The `chat_id` parameter. Raises: ApiError 400 when it is absent; a name like @ada is no chat here."""
     text = params.text("chat_id")
     if not text:
         raise bad_request("chat_id is empty")
@@ -205,7 +204,28 @@ def _media_flags(params: Params) -> Json:
     return {field: True for name, field in names.items() if params.boolean(name)}
 
 
-def reply_field(chat: Chat, params: Params) -> Json:
+def place_fields(room: Room, params: Params) -> Json:
+    """Where a new message of the bot stands: what it replies to, and its topic. Raises: ApiError 400."""
+    reply = _reply_field(room, params)
+    return reply | _thread(room, params, reply.get("reply_to_message"))
+
+
+def _thread(room: Room, params: Params, replied: Json | None) -> Json:
+    """The fields of a topic that is there and takes messages. Raises: ApiError 400."""
+    thread_id = params.integer("message_thread_id")
+    if thread_id and not (isinstance(room, Group) and str(thread_id) in room.topics):
+        raise bad_request("message thread not found")
+    fields = thread_fields(room, thread_id, replied)
+    if isinstance(room, Group) and fields.get("is_topic_message"):
+        topic = room.topics.get(str(fields["message_thread_id"]))
+        if topic is None:
+            raise bad_request("message thread not found")
+        if topic["is_closed"] and room.bot_status != "administrator":
+            raise bad_request("TOPIC_CLOSED")
+    return fields
+
+
+def _reply_field(chat: Room, params: Params) -> Json:
     """The `reply_to_message` field. Raises: ApiError 400 when the message is gone and that is not allowed."""
     wanted = params.json("reply_parameters", "can't parse reply parameters JSON object")
     if wanted is None and params.text("reply_to_message_id"):
@@ -230,12 +250,12 @@ def _send(world: World, params: Params, content: Json) -> Json:
     """Post one message with its reply and markup; a reply keyboard goes to the chat, not to the message."""
     markup = parse_reply_markup(params.text("reply_markup"))
     chat = world.chat_for_bot(chat_id_of(params))
-    reply = reply_field(chat, params)
+    place = place_fields(chat, params)
     is_inline = markup is not None and "inline_keyboard" in markup
     if markup is not None and not is_inline:
         chat.keyboard = markup if "keyboard" in markup else None
-        message = world.post(chat, content | reply, from_bot=True)
+        message = world.post(chat, content | place)
         chat.fixed = [*chat.fixed, message["message_id"]][-MAX_FIXED:]
         world.chat_changed(chat)
         return message
-    return world.post(chat, content | reply | ({"reply_markup": markup} if markup else {}), from_bot=True)
+    return world.post(chat, content | place | ({"reply_markup": markup} if markup else {}))

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from starbooth.playground.chats import BotIdentity, Chat, content_of
+from starbooth.playground.chats import BotIdentity, Chat, Group, Room, content_of
 from starbooth.playground.errors import ApiError, GuestError, Json, bad_request
 from starbooth.playground.faults import FaultKind, Faults
 from starbooth.playground.feed import Feed
@@ -43,12 +43,13 @@ _FIRST_USER_ID = 6_100_000_001  # above 2**32, as new accounts have, so that nob
 
 @dataclass(slots=True)
 class Callback:
-    """A pressed button that waits for `answerCallbackQuery`; answer is None until then."""
+    """A button that `user_id` pressed, waiting for `answerCallbackQuery`; answer is None until then."""
 
     query_id: str
     chat_id: int
     message_id: int
     expires_at: float
+    user_id: int = 0
     answer: Json | None = None
 
 
@@ -76,6 +77,7 @@ class World:
         self.limits = SendingLimits() if has_limits else None
         self.faults = Faults()
         self.chats: dict[int, Chat] = {}
+        self.groups: dict[int, Group] = {}
         self.callbacks: OrderedDict[str, Callback] = OrderedDict()
         self.profile: Json = {"commands": {}, "description": {}, "short_description": {}, "menu_button": {}}
         self.webhook: Json = {}
@@ -156,15 +158,23 @@ class World:
             raise GuestError(404, f"there is no guest {user_id}")
         return self.chats[user_id]
 
-    def chat_changed(self, chat: Chat) -> None:
-        """Announce and keep a change of anything but the messages."""
-        self.records.put("chat", chat.chat_id, chat.record())
-        self.feed.add("chat", chat.chat_id, chat.record())
+    def room(self, chat_id: int) -> Room | None:
+        """The private chat or group of this id."""
+        return self.chats.get(chat_id) or self.groups.get(chat_id)
 
-    def chat_for_bot(self, chat_id: int) -> Chat:
-        """The chat that the bot may write to. Raises: ApiError 400 before the guest started it, 403 when
-        blocked.
+    def chat_changed(self, room: Room) -> None:
+        """Announce and keep a change of anything but the messages."""
+        self.records.put(room.KIND, room.chat_id, room.record())
+        self.feed.add(room.KIND, room.chat_id, room.record())
+
+    def chat_for_bot(self, chat_id: int) -> Room:
+        """The chat that the bot may write to. Raises: ApiError 400 before the guest started it or when a
+        group has moved, 403 when blocked or not in the group.
         """
+        group = self.groups.get(chat_id)
+        if group is not None:
+            _check_has_bot(group)
+            return group
         chat = self.chats.get(chat_id)
         if chat is None or not chat.has_started:
             raise bad_request("chat not found")
@@ -174,11 +184,17 @@ class World:
 
     # messages
 
-    def post(self, chat: Chat, content: Json, *, from_bot: bool) -> Json:
-        """Put a new message into a chat; returns it as the Bot API shows it."""
+    @property
+    def next_message_id(self) -> int:
+        return self._next_message_id
+
+    def post(self, chat: Room, content: Json, *, sender: Json | None = None) -> Json:
+        """Put a new message into a chat, by the bot unless a sender is given; returns it as the Bot API
+        shows it.
+        """
         message: Json = {
             "message_id": self._next_message_id,
-            "from": self.bot.as_user() if from_bot else chat.user,
+            "from": sender or self.bot.as_user(),
             "chat": chat.as_chat(),
             "date": int(self.now()),
             **content,
@@ -187,12 +203,12 @@ class World:
         self._order.append((chat.chat_id, message["message_id"]))
         if len(self._order) > self._max_messages:
             self._forget(*self._order.popleft())
-        chat.unread = chat.unread + 1 if from_bot else 0
+        chat.note_new(message)
         self._keep(chat, message, "message")
         return message
 
     def edit(
-        self, chat: Chat, message: Json, content: Json, markup: Json | None, *, is_marked: bool = True
+        self, chat: Room, message: Json, content: Json, markup: Json | None, *, is_marked: bool = True
     ) -> Json:
         """Replace content and inline keyboard of a message; returns it. is_marked: shows as edited."""
         edited = {name: value for name, value in message.items() if name not in content_of(message)}
@@ -205,7 +221,7 @@ class World:
         self._keep(chat, edited, "edit")
         return edited
 
-    def delete(self, chat: Chat, message_id: int) -> bool:
+    def delete(self, chat: Room, message_id: int) -> bool:
         """Remove a message for both sides; says whether it was there."""
         if chat.messages.pop(message_id, None) is None:
             return False
@@ -215,16 +231,16 @@ class World:
         self.feed.add("delete", chat.chat_id, {"message_id": message_id})
         return True
 
-    def _keep(self, chat: Chat, message: Json, kind: str) -> None:
+    def _keep(self, chat: Room, message: Json, kind: str) -> None:
         message_id = message["message_id"]
         chat.messages[message_id] = message
         chat.changes[message_id] = self.feed.add(kind, chat.chat_id, message)
         self._keep_counters()
         self.records.put("message", message_id, message)
-        self.records.put("chat", chat.chat_id, chat.record())
+        self.records.put(chat.KIND, chat.chat_id, chat.record())
 
     def _forget(self, chat_id: int, message_id: int) -> None:
-        chat = self.chats.get(chat_id)
+        chat = self.room(chat_id)
         if chat is not None and chat.messages.pop(message_id, None) is not None:
             chat.changes.pop(message_id, None)
             self.till.forget_message(message_id)
@@ -261,10 +277,11 @@ class World:
         self.updates.add(late.kind, late.payload, chat_id=late.chat_id, message_id=late.message_id)
         self.commit()
 
-    def open_callback(self, chat: Chat, message_id: int) -> Callback:
+    def open_callback(self, chat: Room, message_id: int, *, user_id: int) -> Callback:
         """A new waiting button press."""
         query_id = str(secrets.randbits(62))
-        callback = Callback(query_id, chat.chat_id, message_id, self.now() + CALLBACK_LIFETIME_S)
+        expires_at = self.now() + CALLBACK_LIFETIME_S
+        callback = Callback(query_id, chat.chat_id, message_id, expires_at, user_id)
         self.callbacks[query_id] = callback
         if len(self.callbacks) > MAX_CALLBACKS:
             oldest_id, _ = self.callbacks.popitem(last=False)
@@ -279,7 +296,8 @@ class World:
             raise bad_request("query is too old and response timeout expired or query ID is invalid")
         callback.answer = answer
         self.records.delete("callback", query_id)
-        content = {"query_id": query_id, "message_id": callback.message_id, **answer}
+        names = ("query_id", "message_id", "user_id")
+        content = {**{name: getattr(callback, name) for name in names}, **answer}
         self.feed.add("callback_answer", callback.chat_id, content)
 
     def _update_added(self, update: Update) -> None:
@@ -290,7 +308,7 @@ class World:
 
     def _update_taken(self, update: Update) -> None:
         self.records.delete("update", update.update_id)
-        chat = self.chats.get(update.chat_id)
+        chat = self.room(update.chat_id)
         if chat is not None and update.message_id > chat.read_by_bot:
             chat.read_by_bot = update.message_id
             self.chat_changed(chat)
@@ -312,13 +330,14 @@ class World:
 
     def clear(self) -> None:
         """Back to a fresh playground with the first guests; faults and the bot's own settings stay."""
-        for chat in self.chats.values():
-            for message_id in chat.messages:
+        for room in (*self.chats.values(), *self.groups.values()):
+            for message_id in room.messages:
                 self.records.delete("message", message_id)
-            self.records.delete("chat", chat.chat_id)
+            self.records.delete(room.KIND, room.chat_id)
         for query_id in self.callbacks:
             self.records.delete("callback", query_id)
         self.chats.clear()
+        self.groups.clear()
         self.callbacks.clear()
         self._order.clear()
         self.till.clear()
@@ -335,9 +354,14 @@ class World:
         for record in self.records.all("chat"):
             chat = Chat(**record)
             self.chats[chat.chat_id] = chat
+        for record in self.records.all("group"):
+            group = Group(**record)
+            self.groups[group.chat_id] = group
         for message in self.records.all("message"):
             chat_id, message_id = message["chat"]["id"], message["message_id"]
-            self.chats[chat_id].messages[message_id] = message
+            room = self.room(chat_id)
+            if room is not None:
+                room.messages[message_id] = message
             self._order.append((chat_id, message_id))
         for record in self.records.all("counters"):
             self._next_message_id, self.updates.next_id = record["message"], record["update"]
@@ -349,3 +373,13 @@ class World:
         for record in self.records.all("callback"):
             self.callbacks[record["query_id"]] = Callback(**record)
         self.late_updates.restore()
+
+
+def _check_has_bot(group: Group) -> None:
+    if group.migrated_to:
+        text = "group chat was upgraded to a supergroup chat"
+        raise ApiError(400, text, migrated_to=group.migrated_to)
+    if group.bot_status == "kicked":
+        raise ApiError(403, f"bot was kicked from the {group.kind} chat")
+    if not group.has_bot:
+        raise ApiError(403, f"bot is not a member of the {group.kind} chat")

@@ -145,6 +145,7 @@ function follow(after) {
   source.onerror = () => { isConnected = false; showStatus(); };
   source.onmessage = async ({ data }) => {
     const event = JSON.parse(data);
+    if (event.chat_id < 0) return; // of a group
     await handlers[event.kind](event);
     drawSoon();
   };
