@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -175,6 +176,36 @@ class TestPaint:
     @pytest.mark.parametrize("prompt", ["", "🦊" * 50, "x" * 4096, "<b>&amp;</b> *_[", "ארנב"])
     def test_any_text_gives_a_picture(self, painter: Painter, prompt: str) -> None:
         assert painter.paint(scene(prompt), go_on)[0].size == (256, 256)
+
+
+class TestPaintFromAPhoto:
+    def distance(self, painter: Painter, photo: Image.Image, strength: float, *, seed: int = 3) -> float:
+        """How far the picture left the photo, in levels of brightness per pixel."""
+        wish = replace(scene("a blue fox in the forest", seed=seed), photo=photo, strength=strength)
+        (picture,) = painter.paint(wish, go_on)
+        assert picture.size == photo.size
+        return float(np.abs(pixels_of(picture).astype(int) - pixels_of(photo)).mean())
+
+    def test_the_strength_says_how_far_it_leaves_the_photo(self, painter: Painter) -> None:
+        (photo,) = painter.paint(scene(), go_on)
+        near, middle, far = (self.distance(painter, photo, strength) for strength in (0.1, 0.5, 1.0))
+        assert near < 15 < middle < far
+
+    def test_of_the_steps_only_that_share_is_made(self, painter: Painter) -> None:
+        told: list[tuple[int, int]] = []
+
+        def note(step: int, steps: int) -> bool:
+            told.append((step, steps))
+            return True
+
+        painter.paint(replace(scene(), photo=Image.new("RGB", (256, 256), "teal"), strength=0.25), note)
+        assert told == [(1, 2), (2, 2)]
+
+    def test_every_picture_of_a_batch_can_be_had_alone(self, painter: Painter) -> None:
+        wish = replace(scene(seed=5), photo=Image.new("RGB", (256, 256), "teal"), strength=0.9)
+        pair = painter.paint(replace(wish, count=2), go_on)
+        alone = painter.paint(replace(wish, seed=6), go_on)[0]
+        assert np.abs(pixels_of(pair[1]).astype(int) - pixels_of(alone)).mean() < 1
 
 
 class TestJudged:

@@ -82,7 +82,7 @@ class TestEnd:
 class TestStreamOfAWaitingJob:
     async def test_it_is_kept_open_by_pings(self, room: Room) -> None:
         await room.queue.accept(job("a"))
-        api = QueueApi(queue=room.queue, public_url="http://x", ping_s=0.5)
+        api = QueueApi(queue=room.queue, take_in=dict, public_url="http://x", ping_s=0.5)
         answer = await api.stream("fal-ai", "flux", "a", logs=True)
         pieces = aiter(answer.body_iterator)  # type: ignore[attr-defined]  # a StreamingResponse
         assert '"status": "IN_QUEUE"' in await anext(pieces)

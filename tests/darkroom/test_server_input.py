@@ -8,9 +8,11 @@ import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from starbooth.darkroom.schemas import (
     ENDPOINTS,
+    PHOTO_ENDPOINTS,
     InvalidInput,
     choose_seed,
     parse_arguments,
@@ -19,11 +21,13 @@ from starbooth.darkroom.schemas import (
 from tests.darkroom.serving import flux
 
 DEV, SCHNELL, LORA = "fal-ai/flux/dev", "fal-ai/flux/schnell", "fal-ai/flux-lora"
+DEV_PHOTO, LORA_PHOTO = f"{DEV}/image-to-image", f"{LORA}/image-to-image"
 
 
 def parse(endpoint: str = DEV, **changes: Any) -> dict[str, Any]:
     """The arguments of an input that differs from a valid one by `changes`."""
-    return parse_arguments(endpoint, json.dumps({"prompt": "a boat", **changes}).encode())
+    valid = {"prompt": "a boat", **({"image_url": "x"} if endpoint in PHOTO_ENDPOINTS else {})}
+    return parse_arguments(endpoint, json.dumps({**valid, **changes}).encode())
 
 
 def refusal(endpoint: str = DEV, **changes: Any) -> tuple[list[Any], str]:
@@ -49,6 +53,19 @@ class TestDefaults:
             "enable_safety_checker": True,
             "acceleration": "none",
         }
+
+    @pytest.mark.parametrize(
+        ("endpoint", "steps", "strength"), [(DEV_PHOTO, 40, 0.95), (LORA_PHOTO, 28, 0.85)]
+    )
+    def test_a_photo_is_left_as_far_as_at_fal(self, endpoint: str, steps: int, strength: float) -> None:
+        arguments = parse(endpoint)
+        assert (arguments["num_inference_steps"], arguments["strength"]) == (steps, strength)
+        assert "image_size" not in arguments
+
+    def test_the_scene_of_a_photo_has_its_size(self) -> None:
+        photo = Image.new("RGB", (60, 40))
+        scene = scene_of(choose_seed(parse(DEV_PHOTO, strength=0.4)), photo)
+        assert (scene.photo, scene.width_px, scene.height_px, scene.strength) == (photo, 60, 40, 0.4)
 
     def test_the_scene_says_what_was_asked(self) -> None:
         arguments = parse(image_size={"width": 320}, seed=2**64 - 1, num_images=3, num_inference_steps=7)
@@ -88,6 +105,9 @@ RANGES = [
     (DEV, "guidance_scale", 1, 20),
     (SCHNELL, "guidance_scale", 1, 20),
     (LORA, "guidance_scale", 0, 35),
+    (LORA_PHOTO, "guidance_scale", 0, 35),
+    (DEV_PHOTO, "num_inference_steps", 1, 50),
+    (LORA_PHOTO, "num_inference_steps", 1, 50),
     *[(endpoint, "num_images", 1, 4) for endpoint in ENDPOINTS],
     *[(endpoint, "seed", 0, 2**64 - 1) for endpoint in ENDPOINTS],
 ]
@@ -140,6 +160,10 @@ class TestRanges:
             (DEV, {"seed": -1}, "seed", "greater_than_equal"),
             (DEV, {"sync_mode": "perhaps"}, "sync_mode", "bool_parsing"),
             (LORA, {"loras": [{"path": "x"}]}, "loras", "feature_not_supported"),
+            (DEV_PHOTO, {"image_url": ""}, "image_url", "string_too_short"),
+            (DEV_PHOTO, {"image_url": None}, "image_url", "string_type"),
+            (DEV_PHOTO, {"strength": 0}, "strength", "greater_than_equal"),
+            (LORA_PHOTO, {"strength": 1.1}, "strength", "less_than_equal"),
         ],
     )
     def test_other_nonsense_is_refused(

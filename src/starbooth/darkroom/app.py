@@ -22,7 +22,9 @@ from starbooth.darkroom.foreman import Foreman
 from starbooth.darkroom.gate import Gate, parsed_body
 from starbooth.darkroom.jobqueue import JobQueue
 from starbooth.darkroom.journal import Journal
+from starbooth.darkroom.materials import Materials
 from starbooth.darkroom.painter import Painter
+from starbooth.darkroom.photos import Photos
 from starbooth.darkroom.queue_routes import QueueApi, requests_router, submit_router
 from starbooth.darkroom.refusals import add_refusals
 from starbooth.darkroom.signing import UploadTokens, WebhookKey
@@ -73,7 +75,11 @@ class Darkroom:
         stranger = WebhookKey(Ed25519PrivateKey.generate(), user_id=settings.user_id)
         self.webhooks = Webhooks(self.journal, self.key, stranger, self.faults, now=now)
         self.queue = JobQueue(self.journal, owe=self.webhooks.owe, now=now)
-        self.foreman = Foreman(self.queue, self.files, self.faults, public_url=settings.public_url, now=now)
+        files_url = f"{settings.public_url}/files/"
+        self.materials = Materials(photos=Photos(files=self.files, files_url=files_url))
+        self.foreman = Foreman(
+            self.queue, self.files, self.materials, self.faults, files_url=files_url, now=now
+        )
         self.painter: Painter | None = None
 
     @asynccontextmanager
@@ -171,7 +177,7 @@ def _watch(task: asyncio.Task[None], *, on_crash: Callable[[BaseException], None
 def _add_routes(app: FastAPI, room: Darkroom) -> None:
     gate = Gate(room.settings.key, room.tokens)
     url = room.settings.public_url
-    queue = QueueApi(queue=room.queue, public_url=url)
+    queue = QueueApi(queue=room.queue, take_in=room.materials.take_in, public_url=url)
     storage = StorageApi(files=room.files, uploads=room.uploads, tokens=room.tokens, public_url=url)
     app.include_router(requests_router(queue, gate))
     app.include_router(storage_router(storage, gate))

@@ -15,12 +15,14 @@ from dataclasses import dataclass, replace
 from PIL import Image
 
 from starbooth.darkroom.easel import Easel
+from starbooth.darkroom.endings import internal_error, refused, runner_lost
 from starbooth.darkroom.faults import Faults, PaintingFault, Place, Rule
 from starbooth.darkroom.files import FileStore
 from starbooth.darkroom.jobqueue import JobQueue
 from starbooth.darkroom.jobs import Ending, Job, Json, LiveJob, State, cancelled, failed
+from starbooth.darkroom.materials import Materials
 from starbooth.darkroom.painter import Painter, Stopped
-from starbooth.darkroom.schemas import scene_of
+from starbooth.darkroom.schemas import InvalidInput
 
 log = logging.getLogger(__name__)
 
@@ -40,15 +42,23 @@ class Painted:
 
 
 class Foreman:
-    """One per painter. `public_url` begins the links in results, without a final slash."""
+    """One per painter. `files_url` begins the links in results, with a final slash."""
 
     def __init__(
-        self, queue: JobQueue, files: FileStore, faults: Faults, *, public_url: str, now: Callable[[], float]
+        self,
+        queue: JobQueue,
+        files: FileStore,
+        materials: Materials,
+        faults: Faults,
+        *,
+        files_url: str,
+        now: Callable[[], float],
     ) -> None:
         self._queue = queue
         self._files = files
+        self._materials = materials
+        self._files_url = files_url
         self._faults = faults
-        self._public_url = public_url
         self._now = now
         self._easel = Easel()
         self._is_stopping = False
@@ -95,7 +105,7 @@ class Foreman:
     async def _paint(self, painter: Painter, live: LiveJob, rule: Rule | None) -> Ending | None:
         """The end of a job; None when the server stops in the middle of it."""
         if live.job.attempts >= MOST_ATTEMPTS:
-            return _runner_lost()
+            return runner_lost(f"Runner lost {MOST_ATTEMPTS} times")
         attempt = asyncio.ensure_future(self._queue.count_attempt(live))
         on_step = self._reporter(live)
         self._is_painting = True
@@ -103,9 +113,11 @@ class Foreman:
             ending = await self._easel.run(lambda: self._expose(painter, live.job, on_step, rule))
         except Stopped:
             return None if self._is_stopping and not live.stop_asked else _with_logs(cancelled(), live)
+        except InvalidInput as error:
+            return _with_logs(refused(error.details), live)
         except Exception:
             log.exception("painting %s failed", live.job.id)
-            return _with_logs(_internal_error(), live)
+            return _with_logs(internal_error(), live)
         finally:
             self._is_painting = False
             await attempt
@@ -127,12 +139,13 @@ class Foreman:
     def _expose(
         self, painter: Painter, job: Job, on_step: Callable[[int, int], bool], rule: Rule | None
     ) -> Ending:
-        """Paint and keep the pictures. Runs in the painter's thread."""
+        """Paint and keep the pictures. Runs in the painter's thread. Raises: Stopped, InvalidInput."""
         fault = rule.painting if rule else None
         if rule is not None and fault is PaintingFault.ERROR:
             return _error_by_rule(rule)
+        scene = self._materials.scene(job.arguments)
         started = time.perf_counter()
-        pictures = painter.paint(scene_of(job.arguments), on_step)
+        pictures = painter.paint(scene, on_step)
         inference_s = time.perf_counter() - started
         if fault is PaintingFault.EMPTY:
             pictures = []
@@ -160,7 +173,7 @@ class Foreman:
             url = f"data:{content_type};base64,{base64.b64encode(content).decode()}"
         else:
             self._files.keep(name, content)
-            url = f"{self._public_url}/files/{name}"
+            url = self._files_url + name
         image = {
             "url": url,
             "width": picture.width,
@@ -191,18 +204,6 @@ def _spoilt(content: bytes, fault: PaintingFault | None) -> bytes:
 
 def _with_logs(ending: Ending, live: LiveJob) -> Ending:
     return replace(ending, logs=tuple(live.logs))
-
-
-def _internal_error() -> Ending:
-    message = "Internal server error"
-    answer = {"detail": message, "error_type": "internal_error"}
-    return failed(status_code=500, answer=answer, error=message, error_type="internal_error")
-
-
-def _runner_lost() -> Ending:
-    message = f"Runner lost {MOST_ATTEMPTS} times"
-    answer = {"detail": message, "error_type": "runner_disconnected"}
-    return failed(status_code=503, answer=answer, error=message, error_type="runner_disconnected")
 
 
 def _error_by_rule(rule: Rule) -> Ending:

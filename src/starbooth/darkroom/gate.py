@@ -58,9 +58,9 @@ async def limited(request: Request, *, largest_bytes: int) -> AsyncIterator[byte
         yield piece
 
 
-async def small_body(request: Request) -> bytes:
+async def small_body(request: Request, *, largest_bytes: int = LARGEST_INPUT_BYTES) -> bytes:
     """The whole body of an ordinary call. Raises: HTTPException 413."""
-    return b"".join([piece async for piece in limited(request, largest_bytes=LARGEST_INPUT_BYTES)])
+    return b"".join([piece async for piece in limited(request, largest_bytes=largest_bytes)])
 
 
 async def parsed_body(request: Request, schema: TypeAdapter[T]) -> T:

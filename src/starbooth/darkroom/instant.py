@@ -1,15 +1,16 @@
-"""A painter for load tests: one flat colour made of prompt and seed, at once. No model, no torch, little
+"""A painter for load tests: one flat colour made of all that was asked, at once. No model, no torch, little
 memory.
 
 The picture has the proportions of the asked size and at most `LONGEST_SIDE_PX` on its longer side.
 """
 
 import hashlib
+import json
 import time
 
 from PIL import Image
 
-from starbooth.darkroom.painter import OnStep, Scene, Stopped
+from starbooth.darkroom.painter import MOST_SEEDS, OnStep, Scene, Stopped
 
 LONGEST_SIDE_PX = 32
 
@@ -32,11 +33,18 @@ class InstantPainter:
             time.sleep(self._seconds / scene.steps)
             if not on_step(step, scene.steps):
                 raise Stopped
-        return [_flat_picture(scene, number) for number in range(scene.count)]
+        return [_flat_picture(scene, (scene.seed + number) % MOST_SEEDS) for number in range(scene.count)]
 
 
-def _flat_picture(scene: Scene, number: int) -> Image.Image:
-    digest = hashlib.sha256(f"{scene.prompt}\n{scene.seed}\n{number}".encode()).digest()
+def _flat_picture(scene: Scene, seed: int) -> Image.Image:
+    digest = hashlib.sha256(json.dumps([scene.prompt, seed, *_photo_told(scene)]).encode()).digest()
     shrink = min(1.0, LONGEST_SIDE_PX / max(scene.width_px, scene.height_px))
     size = (max(1, round(scene.width_px * shrink)), max(1, round(scene.height_px * shrink)))
     return Image.new("RGB", size, (digest[0], digest[1], digest[2]))
+
+
+def _photo_told(scene: Scene) -> list[str | float]:
+    """What of the photo decides the colour: every pixel, and the strength."""
+    if scene.photo is None:
+        return []
+    return [hashlib.sha256(scene.photo.tobytes()).hexdigest(), scene.strength]

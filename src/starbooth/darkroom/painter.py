@@ -30,6 +30,8 @@ class Scene:
     once.
 
     Picture number i is painted from seed + i, so the second of a batch can be had alone.
+    photo: an RGB picture to begin with, and `strength`, how far to leave it (0.01 to 1); of the steps only
+    this share is made then.
     """
 
     prompt: str
@@ -39,6 +41,8 @@ class Scene:
     guidance: float
     seed: int
     count: int = 1
+    photo: Image.Image | None = None
+    strength: float = 1.0
 
 
 class Stopped(Exception):
@@ -115,10 +119,11 @@ def fitted(picture: Image.Image, width_px: int, height_px: int) -> Image.Image:
 
 
 class FluxPainter:
-    """Paints with diffusers' FluxPipeline."""
+    """Paints with diffusers' FluxPipeline, from photos with its FluxImg2ImgPipeline of the same parts."""
 
-    def __init__(self, pipeline: Any, manners: Manners) -> None:
+    def __init__(self, pipeline: Any, photo_pipeline: Any, manners: Manners) -> None:
         self._pipeline = pipeline
+        self._photo_pipeline = photo_pipeline
         self._manners = manners
         self._multiple_px = pipeline.vae_scale_factor * 2
         self.device = str(pipeline.device)
@@ -127,23 +132,28 @@ class FluxPainter:
         """See `Painter.paint`."""
         import torch
 
-        steps = max(scene.steps, self._manners.least_steps)
         width_px, height_px = size_to_paint(self._manners, scene.width_px, scene.height_px, self._multiple_px)
         seeds = [(scene.seed + number) % MOST_SEEDS for number in range(scene.count)]
 
-        def after_step(_pipeline: Any, step: int, _time: Any, _tensors: dict[str, Any]) -> dict[str, Any]:
-            if not on_step(step + 1, steps):
+        def after_step(pipeline: Any, step: int, _time: Any, _tensors: dict[str, Any]) -> dict[str, Any]:
+            if not on_step(step + 1, pipeline.num_timesteps):
                 raise Stopped
             return {}
 
-        painted = self._pipeline(
+        asked = {
             **self._words_and_guidance(scene, seeds),
-            width=width_px,
-            height=height_px,
-            num_inference_steps=steps,
-            generator=[torch.Generator("cpu").manual_seed(seed) for seed in seeds],
-            callback_on_step_end=after_step,
-        ).images
+            "width": width_px,
+            "height": height_px,
+            "num_inference_steps": max(scene.steps, self._manners.least_steps),
+            "generator": [torch.Generator("cpu").manual_seed(seed) for seed in seeds],
+            "callback_on_step_end": after_step,
+        }
+        if scene.photo is None:
+            painted = self._pipeline(**asked).images
+        else:
+            # A copy for every seed: each generator then gives the same numbers as it gives a picture alone.
+            photos = [fitted(scene.photo, width_px, height_px)] * scene.count
+            painted = self._photo_pipeline(**asked, image=photos, strength=scene.strength).images
         return [fitted(picture, scene.width_px, scene.height_px) for picture in painted]
 
     def _words_and_guidance(self, scene: Scene, seeds: list[int]) -> dict[str, Any]:
@@ -179,6 +189,9 @@ def open_painter(folder: Path, device: str | None = None) -> Painter:
     # The tiny model is small enough for the exact arithmetic, and processors are quick at it.
     number_type = torch.float32 if manners.prompts == "small-world" else torch.bfloat16
     flux: Any = diffusers.FluxPipeline
+    flux_from_photos: Any = diffusers.FluxImg2ImgPipeline
     pipeline = flux.from_pretrained(folder, dtype=number_type, local_files_only=True).to(place)
-    pipeline.set_progress_bar_config(disable=True)
-    return FluxPainter(pipeline, manners)
+    photo_pipeline = flux_from_photos(**pipeline.components)
+    for each in (pipeline, photo_pipeline):
+        each.set_progress_bar_config(disable=True)
+    return FluxPainter(pipeline, photo_pipeline, manners)

@@ -5,7 +5,7 @@ import hashlib
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
@@ -13,15 +13,25 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import AnyHttpUrl, TypeAdapter, ValidationError
 
 from starbooth.darkroom import answers
-from starbooth.darkroom.gate import Gate, small_body
+from starbooth.darkroom.gate import LARGEST_INPUT_BYTES, Gate, small_body
 from starbooth.darkroom.jobqueue import Cancelling, JobQueue
 from starbooth.darkroom.jobs import Ending, Job, Json, LiveJob
 from starbooth.darkroom.line import Priority
+from starbooth.darkroom.photos import LARGEST_PHOTO_BYTES
 from starbooth.darkroom.records import Accepted
-from starbooth.darkroom.schemas import ENDPOINTS, InvalidInput, choose_seed, parse_arguments
+from starbooth.darkroom.schemas import (
+    ENDPOINTS,
+    PHOTO_ENDPOINTS,
+    InvalidInput,
+    choose_seed,
+    parse_arguments,
+)
 
 PICTURE_LIFETIME_S = 24 * 3600
 LONGEST_LIFETIME_S = 365 * 24 * 3600
+LARGEST_PHOTO_INPUT_BYTES = LARGEST_PHOTO_BYTES * 4 // 3 + LARGEST_INPUT_BYTES
+"""A photo can lie in the input as a data URL, a third larger than itself."""
+
 LONGEST_KEY = 255
 LONGEST_WEBHOOK_URL = 2048
 WEB_ADDRESS = TypeAdapter(AnyHttpUrl)
@@ -42,6 +52,9 @@ class QueueApi:
     """The calls; the names of their parameters are those in the paths."""
 
     queue: JobQueue
+    take_in: Callable[[Json], Json]
+    """`Materials.take_in`, called in a thread."""
+
     public_url: str
     ping_s: float = PING_S
 
@@ -108,7 +121,9 @@ class QueueApi:
         endpoint = endpoint.strip("/")
         if endpoint not in ENDPOINTS:
             raise HTTPException(404, f"Path /{endpoint} not found")
-        arguments = parse_arguments(endpoint, await small_body(request))
+        largest_bytes = LARGEST_PHOTO_INPUT_BYTES if endpoint in PHOTO_ENDPOINTS else LARGEST_INPUT_BYTES
+        given = parse_arguments(endpoint, await small_body(request, largest_bytes=largest_bytes))
+        arguments = await asyncio.to_thread(self.take_in, given)
         headers, now = request.headers, time.time()
         start_within_s = _start_within_s(headers)
         job = Job(
@@ -117,7 +132,7 @@ class QueueApi:
             arguments=choose_seed(arguments),
             priority=_priority(headers),
             request_key=_request_key(headers),
-            fingerprint=_fingerprint(endpoint, arguments),
+            fingerprint=_fingerprint(endpoint, given),
             webhook_url=_webhook_url(request.query_params.get("fal_webhook")),
             picture_lifetime_s=lifetime_s(headers, default_s=PICTURE_LIFETIME_S),
             start_by=None if start_within_s is None else now + start_within_s,

@@ -5,10 +5,12 @@ Knows what a valid input is; knows nothing of queues, and of painting only that 
 """
 
 import json
+import math
 import secrets
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
+from PIL import Image
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
 from starbooth.darkroom.jobs import Json
@@ -79,7 +81,6 @@ class FluxInput(BaseModel):
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
     prompt: str = Field(max_length=LONGEST_PROMPT)
-    image_size: ImageSize = Preset.LANDSCAPE_4_3
     num_inference_steps: int = Field(default=28, ge=1, le=50)
     guidance_scale: float = Field(default=3.5, ge=1, le=20)
     seed: int | None = Field(default=None, ge=0, le=LARGEST_SEED)
@@ -89,8 +90,28 @@ class FluxInput(BaseModel):
     output_format: Literal["jpeg", "png"] = "jpeg"
 
 
-class FluxDevInput(FluxInput):
+class WordsInput(FluxInput):
+    """A picture from words alone: its size is asked for."""
+
+    image_size: ImageSize = Preset.LANDSCAPE_4_3
+
+
+class PhotoInput(FluxInput):
+    """A picture that begins with a photo, whose size it gets. `strength`: how far it may leave the photo."""
+
+    image_url: str = Field(min_length=1)
+    strength: float = Field(default=0.95, ge=0.01, le=1)
+    num_inference_steps: int = Field(default=40, ge=1, le=50)
+
+
+class FluxDevInput(WordsInput):
     """`fal-ai/flux/dev`."""
+
+    acceleration: Literal["none", "regular", "high"] = "none"
+
+
+class FluxDevPhotoInput(PhotoInput):
+    """`fal-ai/flux/dev/image-to-image`."""
 
     acceleration: Literal["none", "regular", "high"] = "none"
 
@@ -101,19 +122,33 @@ class FluxSchnellInput(FluxDevInput):
     num_inference_steps: int = Field(default=4, ge=1, le=12)
 
 
-class FluxLoraInput(FluxInput):
-    """`fal-ai/flux-lora`."""
+class WithLoras(FluxInput):
+    """What both LoRA endpoints share."""
 
     guidance_scale: float = Field(default=3.5, ge=0, le=35)
     acceleration: Literal["none", "regular"] = "none"
     loras: Annotated[list[LoraWeight], Field(max_length=16)] = Field(default_factory=list)
 
 
+class FluxLoraInput(WithLoras, WordsInput):
+    """`fal-ai/flux-lora`."""
+
+
+class FluxLoraPhotoInput(WithLoras, PhotoInput):
+    """`fal-ai/flux-lora/image-to-image`."""
+
+    strength: float = Field(default=0.85, ge=0.01, le=1)
+    num_inference_steps: int = Field(default=28, ge=1, le=50)
+
+
 ENDPOINTS: dict[str, type[FluxInput]] = {
     "fal-ai/flux-lora": FluxLoraInput,
+    "fal-ai/flux-lora/image-to-image": FluxLoraPhotoInput,
     "fal-ai/flux/dev": FluxDevInput,
+    "fal-ai/flux/dev/image-to-image": FluxDevPhotoInput,
     "fal-ai/flux/schnell": FluxSchnellInput,
 }
+PHOTO_ENDPOINTS = frozenset(name for name, schema in ENDPOINTS.items() if issubclass(schema, PhotoInput))
 
 
 def parse_arguments(endpoint: str, body: bytes) -> Json:
@@ -126,15 +161,12 @@ def parse_arguments(endpoint: str, body: bytes) -> Json:
         given = schema.model_validate_json(body or b"{}")
     except ValidationError as error:
         raise refused_by(error) from error
-    width_px, height_px = size_px(given.image_size)
-    if width_px * height_px > LARGEST_AREA_PX:
+    if isinstance(given, WordsInput) and math.prod(size_px(given.image_size)) > LARGEST_AREA_PX:
         message = f"The picture may have at most {LARGEST_AREA_PX} pixels"
-        raise InvalidInput(
-            [_detail("image_size", message, "image_too_large", {"max_pixels": LARGEST_AREA_PX})]
-        )
-    if isinstance(given, FluxLoraInput) and given.loras:
+        raise refusal("image_size", message, "image_too_large", {"max_pixels": LARGEST_AREA_PX})
+    if isinstance(given, WithLoras) and given.loras:
         message = "This engine cannot load LoRA weights; leave `loras` empty"
-        raise InvalidInput([_detail("loras", message, "feature_not_supported", {})])
+        raise refusal("loras", message, "feature_not_supported")
     return given.model_dump(mode="json")
 
 
@@ -154,9 +186,9 @@ def size_px(image_size: Size | Preset | Json | str) -> tuple[int, int]:
     return PRESET_SIZES_PX[Preset(image_size)]
 
 
-def scene_of(arguments: Json) -> Scene:
-    """What the painter is to paint for complete arguments."""
-    width_px, height_px = size_px(arguments["image_size"])
+def scene_of(arguments: Json, photo: Image.Image | None = None) -> Scene:
+    """What the painter is to paint for complete arguments; `photo` is the one that they name, if they do."""
+    width_px, height_px = size_px(arguments["image_size"]) if photo is None else photo.size
     return Scene(
         prompt=arguments["prompt"],
         width_px=width_px,
@@ -165,6 +197,8 @@ def scene_of(arguments: Json) -> Scene:
         guidance=arguments["guidance_scale"],
         seed=arguments["seed"],
         count=arguments["num_images"],
+        photo=photo,
+        strength=arguments.get("strength", 1.0),
     )
 
 
@@ -179,5 +213,6 @@ def refused_by(error: ValidationError) -> InvalidInput:
     return InvalidInput(details)
 
 
-def _detail(field: str, message: str, kind: str, context: dict[str, Any]) -> Json:
-    return {"loc": ["body", field], "msg": message, "type": kind, "ctx": context}
+def refusal(field: str, message: str, kind: str, context: Json | None = None) -> InvalidInput:
+    """The refusal of one field of the input. `kind` is fal's `type`; `context` goes into `ctx`."""
+    return InvalidInput([{"loc": ["body", field], "msg": message, "type": kind, "ctx": context or {}}])

@@ -5,12 +5,14 @@ These calls use private attributes of `fal-client`; an upgrade that moves them f
 
 import asyncio
 import dataclasses
+import io
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 
 from starbooth.base.settings import read_settings
 from starbooth.outside.engine.client import FalEngine, open_engines, result_from_payload
@@ -32,6 +34,7 @@ from tests.outside.servers import started
 
 KEY = "contract-key:contract-secret"
 ENDPOINTS = ["fal-ai/flux/dev", "fal-ai/flux/schnell", "fal-ai/flux-lora"]
+ENDPOINTS_FROM_A_PHOTO = ["fal-ai/flux/dev/image-to-image", "fal-ai/flux-lora/image-to-image"]
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +89,24 @@ class TestPainting:
         assert (picture.width_px, picture.height_px, picture.is_withheld) == (32, 16, False)
         body = await engine.fetch(picture.url, limit_bytes=1_000_000)
         assert body.startswith(b"\x89PNG")
+
+    @pytest.mark.parametrize("endpoint", ENDPOINTS_FROM_A_PHOTO)
+    async def test_a_picture_from_a_photo_that_was_lent(
+        self, engine: Engine, paint: PaintOrder, endpoint: str
+    ) -> None:
+        photo = io.BytesIO()
+        Image.new("RGB", (20, 30), "teal").save(photo, "PNG")
+        url = await engine.upload(photo.getvalue(), "image/png", lifetime_s=3600)
+        order = dataclasses.replace(paint, photo_url=url, strength=0.5)
+        result = await finished(engine, await submit(engine, order, endpoint=endpoint, key=endpoint))
+        (picture,) = result.pictures
+        assert (picture.width_px, picture.height_px) == (20, 30)
+
+    async def test_a_photo_anywhere_else_is_refused(self, engine: Engine, paint: PaintOrder) -> None:
+        order = dataclasses.replace(paint, photo_url="https://example.com/photo.png")
+        with pytest.raises(EngineRefused) as refused:
+            await submit(engine, order, endpoint=ENDPOINTS_FROM_A_PHOTO[0], key="foreign photo")
+        assert refused.value.code == "file_download_error"
 
     async def test_the_same_key_buys_once(
         self, engine: Engine, admin: httpx.AsyncClient, paint: PaintOrder
