@@ -125,6 +125,16 @@ class Settings(BaseSettings):
     active_orders_per_guest: int = Field(default=10, ge=1, le=1000, description="Waiting and running.")
     order_deadline_s: int = Field(default=900, ge=5, le=86_400, description="A picture's longest wait.")
 
+    prompt_refusals: int = Field(
+        default=5,
+        ge=0,
+        le=1000,
+        description="Prompts of a guest that may be refused in an hour before a pause. 0: any number.",
+    )
+    prompt_pause_minutes: int = Field(
+        default=30, ge=1, le=1440, description="How long a guest's prompts are not looked at then."
+    )
+
     web_host: str = Field(default="127.0.0.1", description="Address that the web process listens on.")
     web_port: int = Field(default=8500, ge=0, le=65_535, description="Port that the web process listens on.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -10,6 +10,7 @@ from rich.table import Table
 from starbooth.base.errors import Refusal
 from starbooth.base.settings import Settings
 from starbooth.cli.wiring import open_booth
+from starbooth.domain.prompts.errors import PromptRefused
 from starbooth.domain.stars import audit as auditing
 from starbooth.domain.stars import ledger
 from starbooth.domain.stars.errors import (
@@ -82,6 +83,8 @@ def refusal_text(refusal: Refusal) -> str:
             return f"{refusal.amount} cannot be moved: give 1 to {ledger.LARGEST_AMOUNT}, or below zero."
         case ReasonMissing():
             return "Say why: --reason must not be empty."
+        case PromptRefused():
+            return f"The word list does not allow this prompt: {refusal.detail}"
         case TooManyStars():
             return "The balance would be larger than the database can hold."
         case _:

@@ -14,6 +14,7 @@ from starbooth.base.database import Database
 from starbooth.base.embedded import database_url
 from starbooth.base.settings import Settings
 from starbooth.domain.generations.request import Limits
+from starbooth.domain.prompts.gate import Leniency
 from starbooth.outside.storage.contract import Storage
 from starbooth.outside.storage.store import open_storage
 
@@ -51,4 +52,8 @@ def limits_of(settings: Settings) -> Limits:
     return Limits(
         active_orders=settings.active_orders_per_guest,
         deadline=timedelta(seconds=settings.order_deadline_s),
+        leniency=Leniency(
+            refusals_per_hour=settings.prompt_refusals,
+            pause=timedelta(minutes=settings.prompt_pause_minutes),
+        ),
     )

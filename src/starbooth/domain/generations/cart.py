@@ -18,6 +18,7 @@ from starbooth.domain.generations.request import (
 from starbooth.domain.orders import cart
 from starbooth.domain.orders.errors import TooManyOrders
 from starbooth.domain.orders.place import PlacedOrder, Source
+from starbooth.domain.prompts.errors import PromptsPaused
 from starbooth.domain.users.guests import Language
 
 _log = structlog.get_logger()
@@ -27,7 +28,8 @@ _AT_ONCE = 20
 async def start_funded(tx: Tx, *, user_id: str, limits: Limits) -> PlacedOrder | None:
     """Place what this guest's cart holds, if stars were bought for it; None where nothing starts now.
 
-    Too few stars or too many orders: it goes on waiting. Any other no ends it, and nothing was charged.
+    Too few stars, too many orders, a guest who is paused: it goes on waiting. Any other no ends it, and
+    nothing was charged.
     Locks: as placing an order does. Repeat: harmless, the cart starts once.
     """
     waiting = await cart.lock_cart(tx, user_id=user_id)
@@ -39,7 +41,7 @@ async def start_funded(tx: Tx, *, user_id: str, limits: Limits) -> PlacedOrder |
             placed = await request_pictures(
                 tx, ask, limits=limits, recipient=recipient, price_stars=waiting.wish.price_stars
             )
-    except (StarsMissing, TooManyOrders):
+    except (StarsMissing, TooManyOrders, PromptsPaused):
         return None
     except Refusal as refusal:
         _log.warning("cart.refused", cart=waiting.cart_id, code=refusal.code)

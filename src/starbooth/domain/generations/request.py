@@ -2,6 +2,7 @@
 
 import secrets
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -15,7 +16,9 @@ from starbooth.domain.generations.errors import PromptEmpty, PromptTooLong, Star
 from starbooth.domain.generations.photos import use_photo
 from starbooth.domain.generations.quote import Quote, quote
 from starbooth.domain.orders.cart import Wish
-from starbooth.domain.orders.place import NewOrder, OrderKind, PlacedOrder, Source, place
+from starbooth.domain.orders.place import NewOrder, OrderKind, PlacedOrder, Source, is_placed, place
+from starbooth.domain.prompts.errors import PromptRefused, PromptsPaused
+from starbooth.domain.prompts.gate import Leniency, require_allowed
 from starbooth.domain.stars.errors import NotEnoughStars
 from starbooth.domain.users.guests import Language
 
@@ -25,10 +28,11 @@ START = "start"
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What the operator allows: active orders of one guest, and how long an order may take."""
+    """What the operator allows: active orders of a guest, how long an order may take, refused prompts."""
 
     active_orders: int
     deadline: timedelta
+    leniency: Leniency = field(default_factory=Leniency)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,8 +92,9 @@ async def request_pictures(
 
     recipient: None where nobody waits in a chat. price_stars: of the whole order, where it was promised; else
     the offer's. Repeat: the same request key returns the first order.
-    Raises: PromptEmpty, PromptTooLong, PhotoGone, what `quote` raises, StarsMissing, TooManyOrders,
-    RequestKeyReused; after any of them `tx` must be rolled back.
+    Raises: PromptEmpty, PromptTooLong, PhotoGone, what `quote` raises, PromptRefused, which `note_refusal`
+    must count, PromptsPaused, StarsMissing, TooManyOrders, RequestKeyReused; after any of them `tx` must be
+    rolled back.
     """
     asked = Asked(
         prompt=clean_prompt(ask.prompt),
@@ -98,6 +103,7 @@ async def request_pictures(
     )
     photo_size_px = None if ask.photo is None else (ask.photo.width_px, ask.photo.height_px)
     quoted = await quote(tx, asked.choices, user_id=ask.user_id, photo_size_px=photo_size_px)
+    await _require_allowed(tx, ask, [asked.prompt], limits)
     price = quoted.price_stars if price_stars is None else price_stars
     try:
         placed = await place(tx, _new_order(ask, asked, quoted, limits, price_stars=price))
@@ -118,6 +124,20 @@ async def request_pictures(
         )
     await enqueue(tx, Job(name=START, facts={"order": placed.order_id}))
     return placed
+
+
+async def _require_allowed(tx: Tx, ask: PictureRequest, texts: Sequence[str], limits: Limits) -> None:
+    """Refuse what the operator's rules do not allow. What was ordered before they changed stays ordered.
+
+    The negative prompt is not looked at: it names what the guest does not want to see.
+    """
+    try:
+        await require_allowed(
+            tx, texts, user_id=ask.user_id, request_key=ask.request_key, leniency=limits.leniency
+        )
+    except (PromptRefused, PromptsPaused):
+        if not await is_placed(tx, user_id=ask.user_id, request_key=ask.request_key):
+            raise
 
 
 def _new_order(

@@ -138,6 +138,12 @@ async def place(tx: Tx, new: NewOrder) -> PlacedOrder:
     )
 
 
+async def is_placed(tx: Tx, *, user_id: str, request_key: str) -> bool:
+    """Whether this guest placed an order by this key."""
+    found = await tx.execute(_FIRST, {"id": order_id_for(request_key), "user_id": user_id})
+    return found.first() is not None
+
+
 def _values(order_id: str, hold_id: str, new: NewOrder) -> dict[str, Any]:
     return {
         "id": order_id,

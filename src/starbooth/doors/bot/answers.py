@@ -11,12 +11,13 @@ from starbooth.base.errors import Refusal
 from starbooth.domain.delivery.screen import Button, Screen
 from starbooth.domain.generations.errors import CountRefused, PromptTooLong
 from starbooth.domain.orders.errors import TooManyOrders
+from starbooth.domain.prompts.errors import PromptsPaused
 from starbooth.domain.stars.errors import NotEnoughStars
 from starbooth.doors.bot.actions import Action
 from starbooth.doors.bot.commands import Command, describe_command, group_commands
 from starbooth.doors.bot.gifts_screens import word_gift_refusal
 from starbooth.doors.bot.paying_screens import word_payment_refusal
-from starbooth.doors.bot.pieces import stars
+from starbooth.doors.bot.pieces import stars, wait
 from starbooth.doors.bot.plan_screens import word_plan_refusal
 from starbooth.doors.bot.words import Words
 
@@ -202,6 +203,11 @@ def word_refusal(refusal: Refusal, words: Words) -> Markup:
                 length=refusal.length,
                 limit=refusal.limit,
             )
+        case PromptsPaused():
+            return words.say(
+                "Let us take a short break: I look at new wishes again in {wait}. Nothing was charged.",
+                wait=wait(words, refusal.wait),
+            )
         case CountRefused():
             return words.say_n(
                 "I take {n} picture at a time. Nothing was charged.",
@@ -220,6 +226,8 @@ def _word_plain_refusal(code: str, words: Words) -> Markup:
     match code:
         case "prompt_empty":
             return words.say("There is nothing in it to paint. Write a few words. Nothing was charged.")
+        case "prompt_refused":
+            return words.say("The rules of this booth do not allow this picture. Nothing was charged.")
         case "request_key_reused":
             return words.say("This message already ordered something else. Nothing more was charged.")
         case "no_such_order":

@@ -14,6 +14,8 @@ from starbooth.domain.catalog.offers import default_offer
 from starbooth.domain.delivery.screen import Screen
 from starbooth.domain.generations.errors import StarsMissing
 from starbooth.domain.orders.cart import remember
+from starbooth.domain.prompts.errors import PromptRefused
+from starbooth.domain.prompts.gate import note_refusal
 from starbooth.domain.stars import ledger
 from starbooth.domain.stars.errors import KeyReused, NotEnoughStars
 from starbooth.domain.users.guests import Guest, language_for, meet
@@ -79,11 +81,18 @@ class Desk:
 
     async def refuse(self, refusal: Refusal, words: Words, message: Message) -> None:
         """Word an expected no, as a reply to the message that asked."""
+        await self.count_refusal(refusal)
         if isinstance(refusal, NotEnoughStars):
             screen = await self.word_shortage(refusal, words)
         else:
             screen = Screen(html=str(answers.word_refusal(refusal, words)))
         await self.send(screen, chat_id=message.chat.id, reply_to=message.message_id)
+
+    async def count_refusal(self, refusal: Refusal) -> None:
+        """Remember that a guest's words were refused; any other no is not counted. Repeat: counted once."""
+        if isinstance(refusal, PromptRefused):
+            async with self.database.transaction() as tx:
+                await note_refusal(tx, refusal)
 
     async def word_shortage(self, refusal: NotEnoughStars, words: Words) -> Screen:
         """Remember what was wanted, in a transaction of its own, and offer the stars for it.

@@ -269,6 +269,7 @@ class Handlers:
             screen = await self._desk.word_shortage(refusal, met.words)
             pressed = Pressed(toast=toast, is_alert=True, screen=screen)
         except Refusal as refusal:
+            await self._desk.count_refusal(refusal)
             pressed = Pressed(toast=answers.word_refusal(refusal, met.words).striptags(), is_alert=True)
         await self._desk.answer(query, pressed)
 

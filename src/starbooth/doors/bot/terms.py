@@ -7,6 +7,7 @@ from starbooth.base.prices import Pack
 from starbooth.base.settings import Settings
 from starbooth.domain.generations.request import Limits
 from starbooth.domain.payments.shop import Shop
+from starbooth.domain.prompts.gate import Leniency
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +42,10 @@ def terms_of(settings: Settings) -> Terms:
     limits = Limits(
         active_orders=settings.active_orders_per_guest,
         deadline=timedelta(seconds=settings.order_deadline_s),
+        leniency=Leniency(
+            refusals_per_hour=settings.prompt_refusals,
+            pause=timedelta(minutes=settings.prompt_pause_minutes),
+        ),
     )
     return Terms(
         welcome_stars=settings.welcome_stars,
