@@ -5,7 +5,7 @@ Exit status: 0 done, 1 it did not work (the text says what to do), 2 a setting o
 
 import asyncio
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +15,7 @@ from starbooth.base.amounts import parse_amount
 from starbooth.base.errors import Refusal, SettingError, Unavailable
 from starbooth.base.log import configure_log
 from starbooth.base.settings import Settings, read_settings
+from starbooth.cli.word_commands import words_app
 
 app = typer.Typer(
     help="The AI photo booth that anyone can run inside Telegram.",
@@ -341,3 +342,10 @@ def engines_set(
     from starbooth.cli.engines import set_engine
 
     sys.exit(_await(set_engine(_settings(), name=name, is_on=on, slots=slots, place=place)))
+
+
+def _run_words(work: Callable[[Settings], Coroutine[Any, Any, int]]) -> None:
+    sys.exit(_await(work(_settings())))
+
+
+app.add_typer(words_app(_run_words), name="words")
