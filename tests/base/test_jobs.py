@@ -14,7 +14,8 @@ import pytest
 from sqlalchemy import text
 
 from starbooth.base.database import Database
-from starbooth.base.jobs import Job, enqueue, every, forget_old_logs, run_jobs
+from starbooth.base.errors import Unavailable
+from starbooth.base.jobs import Job, enqueue, every, forget_old_logs, once, run_jobs
 from tests.base.test_database import end_all_connections
 
 Facts = Mapping[str, Any]
@@ -191,3 +192,37 @@ class TestForgetOldLogs:
             await forget_old_logs(tx, keep_hours=24)
         async with database.transaction() as tx:
             assert await tx.scalar(text("SELECT count(*) FROM starbooth.pgqueuer_log")) == 1
+
+
+class TestOnce:
+    async def test_what_is_away_is_waited_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        stop, tries = asyncio.Event(), 0
+
+        async def pause(_stop: asyncio.Event, *, seconds: float) -> None:
+            assert seconds == 1.0
+
+        async def work() -> None:
+            nonlocal tries
+            tries += 1
+            if tries < 3:
+                raise Unavailable("database: away")
+
+        monkeypatch.setattr("starbooth.base.jobs._pause", pause)
+        await asyncio.wait_for(once(work, stop=stop), timeout=5)
+        assert tries == 3
+
+    async def test_a_bug_is_not_waited_for(self) -> None:
+        async def work() -> None:
+            raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            await asyncio.wait_for(once(work, stop=asyncio.Event()), timeout=5)
+
+    async def test_a_process_that_is_told_to_stop_gives_up(self) -> None:
+        stop = asyncio.Event()
+
+        async def work() -> None:
+            stop.set()
+            raise Unavailable("database: away")
+
+        await asyncio.wait_for(once(work, stop=stop), timeout=5)

@@ -153,6 +153,21 @@ class Gathered:
             self._turn.release()
 
 
+async def once(work: Callable[[], Awaitable[None]], *, stop: asyncio.Event) -> None:
+    """Run `work` until it ends well, once a second while what it needs is away, or until `stop` is set.
+
+    For what a process does when it starts: it may rise while PostgreSQL is still down.
+    """
+    while not stop.is_set():
+        try:
+            await work()
+        except Unavailable as error:
+            _log.warning("start.unavailable", work=work.__qualname__, reason=error.reason)
+            await _pause(stop, seconds=1.0)
+        else:
+            return
+
+
 async def every(seconds: float, work: Callable[[], Awaitable[None]], *, stop: asyncio.Event) -> None:
     """Run `work` now and then every `seconds` until `stop` is set; an error is logged, no turn is missed."""
     while not stop.is_set():

@@ -58,8 +58,12 @@ async def run_worker(settings: Settings, *, stop: asyncio.Event) -> None:
         engines = await stack.enter_async_context(opened_engines(settings))
         bot = await stack.enter_async_context(opened_bot(settings.token, settings.telegram_api))
         outside = outside_of(booth, engines)
-        async with booth.database.transaction() as tx:
-            await seed_engines(tx, list(engines), slots=settings.engine_slots)
+
+        async def write_down_engines() -> None:
+            async with booth.database.transaction() as tx:
+                await seed_engines(tx, list(engines), slots=settings.engine_slots)
+
+        await jobs.once(write_down_engines, stop=stop)
         showing = Showing(
             messenger=BotMessenger(bot),
             storage=booth.storage,
