@@ -15,13 +15,15 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from bench import audit, hold, journey, memory, movements, picture, purchases, start
+from bench import audit, fairness, hold, journey, line, memory, movements, picture, purchases, start
 from bench.figures import Figure, Measurement
 
 OUT = Path(__file__).parent / "out"
 MEASUREMENTS: Mapping[str, Callable[[], Awaitable[Measurement]]] = {
     "hold": hold.measure,
     "journey": journey.measure,
+    "line": line.measure,
+    "fairness": fairness.measure,
     "picture": picture.measure,
     "memory": memory.measure,
     "start": start.measure,
