@@ -38,12 +38,14 @@ class Plan:
     """How many workers there are, what paints, and settings that differ from the defaults.
 
     paint_s: seconds per picture of the painter without a model; None paints with the tiny FLUX.
+    has_more_engines: a second darkroom, and a third that plays fal.ai, which is asked last.
     settings: names as in the environment, without `STARBOOTH_`.
     """
 
     workers: int = 1
     paint_s: float | None = 0.0
     has_engine_faults: bool = False
+    has_more_engines: bool = False
     settings: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
@@ -54,19 +56,24 @@ class _Running:
 
 
 class House:
-    """The parts by their names: playground, engine, web, bot, worker-1, worker-2 …"""
+    """The parts by their names: playground, engine, second, fal, web, bot, worker-1, worker-2 …"""
 
     def __init__(self, folder: Path, plan: Plan, server: EmbeddedServer) -> None:
         self.folder = folder
         self.database_url = server.url
         self.storage = folder / "home" / "storage"
-        ports = _free_ports(3)
-        self.playground_url, self.engine_url, self.web_url = (f"http://127.0.0.1:{port}" for port in ports)
-        self.environment = self._environment(plan, web_port=ports[2])
-        self.commands = self._commands(plan, playground_port=ports[0], engine_port=ports[1])
+        names = ["playground", "web", "engine", *(("second", "fal") if plan.has_more_engines else ())]
+        self._ports = dict(zip(names, _free_ports(len(names)), strict=True))
+        self.playground_url, self.web_url = self._url("playground"), self._url("web")
+        self.engine_urls = {name: self._url(name) for name in names[2:]}
+        self.environment = self._environment(plan)
+        self.commands = self._commands(plan)
         self._running: dict[str, _Running] = {}
 
-    def _environment(self, plan: Plan, *, web_port: int) -> dict[str, str]:
+    def _url(self, name: str) -> str:
+        return f"http://127.0.0.1:{self._ports[name]}"
+
+    def _environment(self, plan: Plan) -> dict[str, str]:
         kept = {
             name: value
             for name, value in os.environ.items()
@@ -78,24 +85,36 @@ class House:
             "DARKROOM_KEY": ENGINE_KEY,
             "STARBOOTH_HOME": str(self.folder / "home"),
             "STARBOOTH_PUBLIC_URL": self.web_url,
-            "STARBOOTH_WEB_PORT": str(web_port),
+            "STARBOOTH_WEB_PORT": str(self._ports["web"]),
             "STARBOOTH_TELEGRAM_TOKEN": TOKEN,
             "STARBOOTH_TELEGRAM_API": self.playground_url,
-            "STARBOOTH_ENGINE_URL": self.engine_url,
+            "STARBOOTH_ENGINE_URL": self.engine_urls["engine"],
             "STARBOOTH_ENGINE_KEY": ENGINE_KEY,
+            **(self._more_engines() if plan.has_more_engines else {}),
             **{f"STARBOOTH_{name}": value for name, value in plan.settings.items()},
         }
 
-    def _commands(self, plan: Plan, *, playground_port: int, engine_port: int) -> dict[str, Sequence[str]]:
+    def _more_engines(self) -> dict[str, str]:
+        return {
+            "STARBOOTH_ENGINES": f"second={self.engine_urls['second']}",
+            "STARBOOTH_FAL_URL": self.engine_urls["fal"],
+            "FAL_KEY": ENGINE_KEY,
+        }
+
+    def _engine(self, plan: Plan, name: str) -> Sequence[str]:
         painter = ("--painter", "instant", "--instant-seconds", str(plan.paint_s))
-        playground = ("starbooth.playground", "--port", str(playground_port), "--token", TOKEN)
-        engine = (
-            *("starbooth.darkroom", "--port", str(engine_port), "--folder", str(self.folder / "darkroom")),
+        folder = self.folder / ("darkroom" if name == "engine" else name)
+        return (
+            *("starbooth.darkroom", "--port", str(self._ports[name]), "--folder", str(folder)),
             *(painter if plan.paint_s is not None else ()),
             *(("--faults",) if plan.has_engine_faults else ()),
         )
+
+    def _commands(self, plan: Plan) -> dict[str, Sequence[str]]:
+        playground = ("starbooth.playground", "--port", str(self._ports["playground"]), "--token", TOKEN)
+        engines = {name: self._engine(plan, name) for name in self.engine_urls}
         workers = {f"worker-{number + 1}": ("starbooth", "worker") for number in range(plan.workers)}
-        parts = {"playground": playground, "engine": engine, "web": ("starbooth", "web")}
+        parts = {"playground": playground, **engines, "web": ("starbooth", "web")}
         parts |= {"bot": ("starbooth", "bot"), **workers}
         return {name: (sys.executable, "-m", *arguments) for name, arguments in parts.items()}
 
@@ -162,35 +181,32 @@ class House:
         assert child.returncode is not None
         return child.returncode, output.decode()
 
-    async def engine_figures(self) -> dict[str, int]:
-        """What the engine counts: accepted, runs, failed, cancelled, waiting, running."""
-        return {name: int(value) for name, value in (await self._ask_engine("stats")).items()}
+    async def engine_figures(self, engine: str = "engine") -> dict[str, int]:
+        """What an engine counts: accepted, runs, failed, cancelled, waiting, running."""
+        async with self._engine_client(engine) as http:
+            counted = (await http.get("/darkroom/stats")).raise_for_status().json()
+        return {name: int(value) for name, value in counted.items()}
 
     async def set_engine_faults(self, *rules: Mapping[str, object]) -> None:
         """Have the engine go wrong by these rules and no others; see starbooth.darkroom.faults.Rule."""
         async with self._engine_client() as http:
             (await http.put("/darkroom/faults", json=list(rules))).raise_for_status()
 
-    async def _ask_engine(self, page: str) -> dict[str, int]:
-        async with self._engine_client() as http:
-            return dict((await http.get(f"/darkroom/{page}")).raise_for_status().json())
-
-    def _engine_client(self) -> httpx.AsyncClient:
+    def _engine_client(self, engine: str = "engine") -> httpx.AsyncClient:
         headers = {"Authorization": f"Key {ENGINE_KEY}"}
-        return httpx.AsyncClient(base_url=self.engine_url, headers=headers, trust_env=False, timeout=10)
+        return httpx.AsyncClient(
+            base_url=self.engine_urls[engine], headers=headers, trust_env=False, timeout=10
+        )
 
     async def wait_until_up(self, name: str) -> None:
-        """Return once the playground, the engine or the web process answers."""
-        urls = {
-            "playground": f"{self.playground_url}/control/state",
-            "engine": f"{self.engine_url}/health",
-            "web": f"{self.web_url}/health",
-        }
+        """Return once the playground, an engine or the web process answers."""
+        page = "control/state" if name == "playground" else "health"
+        url = f"{self._url(name)}/{page}"
         deadline = time.monotonic() + _PATIENCE_S
         async with httpx.AsyncClient(trust_env=False, timeout=5) as http:
             while True:
                 try:
-                    (await http.get(urls[name])).raise_for_status()
+                    (await http.get(url)).raise_for_status()
                 except httpx.HTTPError:
                     assert not self.fallen(), self.last_words()
                     assert time.monotonic() < deadline, self.last_words()
@@ -239,7 +255,7 @@ async def opened_house(folder: Path, plan: Plan) -> AsyncIterator[House]:
         assert code == 0, said
         for name in house.commands:
             house.start(name)
-        for name in ("playground", "engine", "web"):
+        for name in ("playground", *house.engine_urls, "web"):
             await house.wait_until_up(name)
         yield house
     finally:
