@@ -1,10 +1,12 @@
 """Running an order on an engine that does everything an engine can do wrong."""
 
 import asyncio
+import io
 import zlib
 from datetime import timedelta
 
 import pytest
+from PIL import Image
 
 from starbooth.base.database import Database
 from starbooth.domain.generations.buying import start_orders
@@ -13,6 +15,8 @@ from starbooth.domain.generations.picture import LARGEST_PICTURE_BYTES
 from starbooth.domain.generations.run import check_order, collect
 from starbooth.domain.generations.sweep import end_overdue, stop_abandoned, sweep
 from starbooth.domain.orders import run as orders
+from starbooth.domain.pictures.marking import read_mark
+from starbooth.domain.pictures.recipe import Recipe
 from starbooth.outside.engine.contract import EngineRefused, EngineUnavailable
 from starbooth.outside.storage.contract import StorageUnavailable
 from tests.make.audits import assert_accounts_are_true
@@ -80,7 +84,7 @@ class TestTheStraightWay:
         engine.finish(0, make_picture(width_px=32, height_px=24))
         await look_again(database, outside)
         file_key = f"pictures/{order_id}/0.png"
-        assert list(storage.files) == [file_key]
+        assert sorted(storage.files) == [file_key, f"thumbnails/{order_id}/0.jpg"]
         [picture] = await read_pictures(database, order_id)
         assert picture["imageUrl"] == f"https://booth.invalid/files/{file_key}"
         assert (picture["userId"], picture["prompt"], picture["seed"]) == (guest, "a red boat", 7)
@@ -90,6 +94,39 @@ class TestTheStraightWay:
         assert await read_stars(database, guest) == (STARS - 3, 3, 0)
         row = await read_order_row(database, order_id)
         assert (row.state, row.progress, row.tickets) == ("done", 1.0, (("done", None),))
+        await assert_accounts_are_true(database)
+
+    async def test_what_is_kept_says_that_a_model_made_it_and_how(
+        self, database: Database, outside: Outside, engine: MemoryEngine, storage: MemoryStorage, guest: str
+    ) -> None:
+        order_id = await start(database, outside, guest)
+        engine.finish(0, make_picture(width_px=640, height_px=480))
+        await look_again(database, outside)
+        [bought], [picture] = engine.purchases, await read_pictures(database, order_id)
+        kept = storage.files[f"pictures/{order_id}/0.png"]
+        assert read_mark(kept) == Recipe(
+            prompt="a red boat",
+            model=picture["metadata"]["model_name"],
+            seed=7,
+            steps=bought.order.steps,
+            guidance=bought.order.guidance,
+        )
+        assert picture["metadata"]["bytes"] == len(kept)
+        small = Image.open(io.BytesIO(storage.files[f"thumbnails/{order_id}/0.jpg"]))
+        assert (small.format, small.size) == ("JPEG", (320, 240))
+
+    async def test_a_kill_between_the_files_and_the_record_is_harmless(
+        self, database: Database, outside: Outside, engine: MemoryEngine, storage: MemoryStorage, guest: str
+    ) -> None:
+        order_id = await start(database, outside, guest)
+        engine.finish(0)
+        storage.next_puts.append(StorageUnavailable("killed after one of the two"))
+        await look_again(database, outside)
+        assert len(storage.files) == 1
+        assert await read_pictures(database, order_id) == []
+        await look_again(database, outside)
+        assert len(storage.files) == 2
+        assert len(await read_pictures(database, order_id)) == 1
         await assert_accounts_are_true(database)
 
     async def test_progress_is_told_on_the_way(
@@ -393,14 +430,14 @@ class TestKeeping:
         order_id = await start(database, outside, guest)
         engine.finish(0, make_picture(kind=kind))
         await look_again(database, outside)
-        assert list(storage.files) == [f"pictures/{order_id}/0.{extension}"]
+        assert sorted(storage.files) == [f"pictures/{order_id}/0.{extension}", f"thumbnails/{order_id}/0.jpg"]
 
     async def test_storage_that_is_down_for_a_while_costs_nothing_but_time(
         self, database: Database, outside: Outside, engine: MemoryEngine, storage: MemoryStorage, guest: str
     ) -> None:
         order_id = await start(database, outside, guest)
         engine.finish(0)
-        storage.next_puts.extend([StorageUnavailable("the bucket is away")] * 10)
+        storage.next_puts.extend([StorageUnavailable("the bucket is away")] * 20)  # a picture is two files
         await look_again(database, outside, times=10)
         assert (await read_order_row(database, order_id)).state == "running"
         await look_again(database, outside)

@@ -7,9 +7,17 @@ import structlog
 from starbooth.base.database import Database
 from starbooth.domain.generations.finish import finish_if_complete
 from starbooth.domain.generations.outside import Outside
-from starbooth.domain.generations.picture import LARGEST_PICTURE_BYTES, BrokenPicture, examine
+from starbooth.domain.generations.picture import (
+    LARGEST_PICTURE_BYTES,
+    BrokenPicture,
+    PictureFacts,
+    examine,
+)
 from starbooth.domain.orders import run as orders
 from starbooth.domain.orders.run import TicketRow
+from starbooth.domain.pictures.marking import Unmarkable, mark
+from starbooth.domain.pictures.recipe import Recipe
+from starbooth.domain.pictures.thumbnail import thumbnail
 from starbooth.outside.engine.contract import Engine, EngineRefused, EngineResult
 
 _log = structlog.get_logger()
@@ -18,7 +26,9 @@ _log = structlog.get_logger()
 async def keep(
     database: Database, outside: Outside, engine: Engine, ticket: TicketRow, result: EngineResult
 ) -> None:
-    """Store the picture, record it, and end the order if it is complete. Repeat: harmless.
+    """Store the picture with its mark and its thumbnail, record it, and end the order if it is complete.
+
+    Repeat: harmless, also after a kill between the files and the record.
 
     Raises: EngineRefused where there is no picture to keep: "no_picture", "broken_picture",
     "content_policy_violation", "too_large", "foreign_address"; Unavailable.
@@ -30,15 +40,18 @@ async def keep(
         raise EngineRefused("content_policy_violation")
     body = await engine.fetch(picture.url, limit_bytes=LARGEST_PICTURE_BYTES)
     try:
-        facts = await asyncio.to_thread(examine, body)
-    except BrokenPicture as broken:
+        facts, marked, small = await asyncio.to_thread(_finish, body, _recipe(ticket))
+    except (BrokenPicture, Unmarkable) as broken:
         raise EngineRefused("broken_picture", str(broken)) from broken
     file_key = f"pictures/{ticket.order_id}/{ticket.number}.{facts.extension}"
-    await outside.storage.put(file_key, body, facts.content_type)
+    await asyncio.gather(
+        outside.storage.put(file_key, marked, facts.content_type),
+        outside.storage.put(thumbnail_key(ticket.order_id, ticket.number), small, "image/jpeg"),
+    )
     noted = {
         "width_px": facts.width_px,
         "height_px": facts.height_px,
-        "bytes": len(body),
+        "bytes": len(marked),
         "engine": ticket.engine,
         "endpoint": ticket.endpoint,
         "inference_s": result.inference_s,
@@ -51,6 +64,30 @@ async def keep(
         has_ended = await finish_if_complete(tx, ticket.order_id, file_url=outside.file_url)
     if has_ended:
         outside.on_ended(ticket.order_id)
+
+
+def thumbnail_key(order_id: str, number: int) -> str:
+    """Where the thumbnail of a ticket's picture lies."""
+    return f"thumbnails/{order_id}/{number}.jpg"
+
+
+def _finish(body: bytes, recipe: Recipe) -> tuple[PictureFacts, bytes, bytes]:
+    """What it is, the picture with its mark, and its thumbnail. Raises: BrokenPicture, Unmarkable."""
+    return examine(body), mark(body, recipe), thumbnail(body)
+
+
+def _recipe(ticket: TicketRow) -> Recipe:
+    frozen = ticket.request["frozen"]
+    return Recipe(
+        prompt=frozen.get("words", ticket.request["asked"]["prompt"]),
+        negative=frozen.get("negative", ""),
+        model=frozen.get("model_name", ticket.endpoint),
+        seed=ticket.seed,
+        steps=frozen.get("steps"),
+        guidance=frozen.get("guidance"),
+        strength=frozen.get("strength"),
+        loras=tuple((each["name"], each["weight"]) for each in frozen.get("loras", ())),
+    )
 
 
 async def fail(
