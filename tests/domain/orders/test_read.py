@@ -9,7 +9,7 @@ from starbooth.domain.generations.buying import start_orders
 from starbooth.domain.generations.outside import Outside
 from starbooth.domain.generations.sweep import sweep
 from starbooth.domain.orders.end import cancel
-from starbooth.domain.orders.read import OrderView, newest_active, read_order
+from starbooth.domain.orders.read import OrderView, expected_wait, newest_active, read_order, time_until_done
 from tests.make.engine import MemoryEngine
 from tests.make.guests import make_guest
 from tests.make.orders import let_pass, make_outside, place_pictures
@@ -71,7 +71,7 @@ class TestReadOrder:
         waits = [(await view(database, each, slots=2)).wait for each in orders]
         assert all(wait is not None for wait in waits)
         rounded = [round(wait / SECOND, -1) for wait in waits if wait is not None]
-        assert rounded == [40, 40, 60]
+        assert rounded == [20, 20, 40]
 
     async def test_progress_shortens_the_wait(self, database: Database) -> None:
         engine = MemoryEngine()
@@ -98,6 +98,41 @@ class TestReadOrder:
         assert seen.file_keys == (f"pictures/{order_id}/1.png",)
         assert (seen.parts, seen.seeds, seen.spent_stars, seen.error_code) == (2, (7, 8), 3, "no_picture")
         assert (seen.prompt, seen.price_stars, seen.progress, seen.wait) == ("a red boat", 6, 1.0, None)
+
+
+class TestTimeUntilDone:
+    def test_every_slot_takes_the_next_in_line_when_its_order_ends(self) -> None:
+        waits = [time_until_done(ahead, [15.0, 5.0], run_s=20.0, slots=2) / SECOND for ahead in range(5)]
+        assert waits == [25, 35, 45, 55, 65]
+
+    def test_a_free_slot_takes_it_now(self) -> None:
+        assert time_until_done(0, [5.0], run_s=20.0, slots=2) == 20 * SECOND
+        assert time_until_done(1, [5.0], run_s=20.0, slots=2) == 35 * SECOND
+
+    def test_a_run_that_takes_long_is_about_to_end(self) -> None:
+        assert time_until_done(0, [300.0], run_s=20.0, slots=1) == 22 * SECOND
+
+    def test_more_at_work_than_slots_is_no_trouble(self) -> None:
+        """An operator has just lowered the limit."""
+        assert time_until_done(0, [1.0, 2.0, 3.0], run_s=20.0, slots=1) == 37 * SECOND
+
+
+class TestExpectedWait:
+    async def test_it_is_that_of_the_guests_own_turn(self, database: Database) -> None:
+        engine = MemoryEngine()
+        outside = make_outside(engine, slots=1)
+        await paint_one(database, outside, engine, seconds=20)
+        greedy, newcomer = await make_guest(database, stars=99), await make_guest(database)
+        for _ in range(4):
+            await place_pictures(database, greedy)
+        async with database.transaction() as tx:
+            waits = [await expected_wait(tx, user_id=each, slots=1) for each in (greedy, newcomer)]
+        assert [round(wait / SECOND, -1) for wait in waits if wait is not None] == [100, 40]
+
+    async def test_a_new_booth_promises_nothing(self, database: Database) -> None:
+        guest = await make_guest(database)
+        async with database.transaction() as tx:
+            assert await expected_wait(tx, user_id=guest, slots=1) is None
 
 
 class TestNewestActive:

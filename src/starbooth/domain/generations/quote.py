@@ -106,7 +106,7 @@ async def quote_with_wait(
 ) -> Quote:
     """`quote`, and how long it would take. `slots`: how many orders the engines work on at one time."""
     found = await quote(tx, choices, user_id=user_id, photo_size_px=photo_size_px)
-    wait = await expected_wait(tx, slots=slots)
+    wait = await expected_wait(tx, user_id=user_id, slots=slots)
     return Quote(**{**vars(found), "wait": wait})
 
 

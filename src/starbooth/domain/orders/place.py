@@ -65,19 +65,23 @@ class PlacedOrder:
     is_repeat: bool
 
 
-_INSERT = text("""
+# Turns between guests (start-time fair queueing, Goyal 1996): a guest's next turn comes one after their last,
+# and never before the turn that was served last: nobody saves turns up.
+NEXT_TURN = """
+    greatest(1,
+        (SELECT turn FROM starbooth.orders WHERE started_at IS NOT NULL
+            ORDER BY started_at DESC, turn DESC LIMIT 1),
+        (SELECT 1 + turn FROM starbooth.orders WHERE user_id = :user_id AND state <> 'cancelled'
+            ORDER BY created_at DESC, turn DESC LIMIT 1))
+"""
+
+_INSERT = text(f"""
     WITH placed AS (
         INSERT INTO starbooth.orders
             (id, request_key, user_id, hold_id, kind, source, request, parts, price_stars, turn, deadline_at)
         SELECT :id, :request_key, :user_id, :hold_id, :kind, :source, :request,
             cardinality(CAST(:seeds AS bigint[])), :price,
-            -- Turns between guests (start-time fair queueing, Goyal 1996): a guest's next turn comes one
-            -- after their last, and never before the turn that was served last: nobody saves turns up.
-            greatest(1,
-                (SELECT turn FROM starbooth.orders WHERE started_at IS NOT NULL
-                    ORDER BY started_at DESC, turn DESC LIMIT 1),
-                (SELECT 1 + turn FROM starbooth.orders WHERE user_id = :user_id AND state <> 'cancelled'
-                    ORDER BY created_at DESC, turn DESC LIMIT 1)),
+            {NEXT_TURN},
             now() + :deadline
         WHERE (SELECT count(*) FROM starbooth.orders
             WHERE user_id = :user_id AND state IN ('held', 'running')) < :active_limit
@@ -87,7 +91,7 @@ _INSERT = text("""
     SELECT placed.id, part.number - 1, part.seed, :endpoint
     FROM placed, unnest(CAST(:seeds AS bigint[])) WITH ORDINALITY AS part (seed, number)
     RETURNING order_id
-""").bindparams(bindparam("request", type_=JSONB))
+""").bindparams(bindparam("request", type_=JSONB))  # noqa: S608 - our own constants
 
 _FIRST = text("""
     SELECT o.price_stars, o.request -> 'asked' AS asked, u."stars" AS balance_stars

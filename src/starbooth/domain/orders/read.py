@@ -1,6 +1,6 @@
 """How an order looks to its guest: state, progress, place in the queue and the wait to expect."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from starbooth.base.database import Tx
 from starbooth.domain.orders.end import OrderState
+from starbooth.domain.orders.place import NEXT_TURN
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,9 +47,19 @@ class OrderView:
         return self.state not in (OrderState.HELD, OrderState.RUNNING)
 
 
-_VIEW = text("""
+# The seconds that one order takes, over the last twenty; and how long each of those at work has run.
+_PACE = """
+    (SELECT extract(epoch FROM avg(r.ended_at - r.started_at))::double precision FROM (
+        SELECT started_at, ended_at FROM starbooth.orders
+        WHERE state = 'done' ORDER BY ended_at DESC LIMIT 20) r) AS seconds,
+    (SELECT array_agg(extract(epoch FROM now() - started_at)::double precision) FROM starbooth.orders
+        WHERE state = 'running') AS running
+"""
+
+_VIEW = text(f"""
     SELECT o.id, o.user_id, o.state, o.request, o.price_stars,
-        o.spent_stars, o.parts, o.progress, o.error_code, waiting.position, pace.seconds,
+        o.spent_stars, o.parts, o.progress, o.error_code, waiting.position, pace.seconds, pace.running,
+        extract(epoch FROM now() - o.started_at)::double precision AS ran,
         array_agg(t.seed ORDER BY t.number) AS seeds,
         array_agg(t.file_key ORDER BY t.number) FILTER (WHERE t.file_key IS NOT NULL) AS file_keys
     FROM starbooth.orders o
@@ -57,27 +68,21 @@ _VIEW = text("""
         SELECT count(*) AS position FROM starbooth.orders w
         WHERE w.state = 'held' AND (w.turn, w.created_at, w.id) <= (o.turn, o.created_at, o.id)
     ) waiting ON o.state = 'held'
-    -- Seconds between two ends, and the seconds that one order takes, over the last twenty.
-    LEFT JOIN LATERAL (
-        SELECT extract(epoch FROM avg(r.ended_at - r.started_at)) AS seconds FROM (
-            SELECT started_at, ended_at FROM starbooth.orders
-            WHERE state = 'done' ORDER BY ended_at DESC LIMIT 20) r
-    ) pace ON o.state IN ('held', 'running')
+    LEFT JOIN LATERAL (SELECT {_PACE}) pace ON o.state IN ('held', 'running')
     WHERE o.id = :id
-    GROUP BY o.id, waiting.position, pace.seconds
-""")
+    GROUP BY o.id, waiting.position, pace.seconds, pace.running
+""")  # noqa: S608 - our own constants
 
-
-_NEXT_WAIT = text("""
-    SELECT (SELECT nullif(count(*), 0) FROM starbooth.orders WHERE state = 'held') AS position,
-        (SELECT extract(epoch FROM avg(r.ended_at - r.started_at)) FROM (
-            SELECT started_at, ended_at FROM starbooth.orders
-            WHERE state = 'done' ORDER BY ended_at DESC LIMIT 20) r) AS seconds
-""")
+_NEXT_WAIT = text(f"""
+    WITH mine AS (SELECT {NEXT_TURN} AS turn)
+    SELECT (SELECT count(*) FROM starbooth.orders o WHERE o.state = 'held' AND o.turn <= mine.turn) AS ahead,
+        {_PACE}
+    FROM mine
+""")  # noqa: S608 - our own constants
 
 
 async def read_order(tx: Tx, order_id: str, *, slots: int) -> OrderView | None:
-    """The order as it stands, or None. `slots`: how many orders the engine works on at one time."""
+    """The order as it stands, or None. `slots`: how many orders the engines work on at one time."""
     row = (await tx.execute(_VIEW, {"id": order_id})).first()
     if row is None:
         return None
@@ -91,27 +96,44 @@ async def read_order(tx: Tx, order_id: str, *, slots: int) -> OrderView | None:
         parts=row.parts,
         progress=row.progress,
         position=row.position,
-        wait=_expected_wait(row.seconds, row.position, row.progress, slots),
+        wait=_expected_wait(row, slots),
         error_code=row.error_code,
         seeds=tuple(row.seeds),
         file_keys=tuple(row.file_keys or ()),
     )
 
 
-def _expected_wait(
-    seconds: float | None, position: int | None, progress: float, slots: int
-) -> timedelta | None:
-    """From the mean run of recent orders: those ahead share the slots, then comes the order's own run."""
-    if seconds is None:
+def _expected_wait(row: Any, slots: int) -> timedelta | None:
+    if row.seconds is None:
         return None
-    rounds = 0 if position is None else -(-position // slots)
-    return timedelta(seconds=float(seconds) * (rounds + 1 - progress))
+    if row.position is not None:
+        return time_until_done(row.position - 1, row.running or (), run_s=row.seconds, slots=slots)
+    return timedelta(seconds=min(row.seconds * (1 - row.progress), _left(row.ran, row.seconds)))
 
 
-async def expected_wait(tx: Tx, *, slots: int) -> timedelta | None:
-    """How long a guest's next order would take if placed now behind all that waits; None where unknown."""
-    row = (await tx.execute(_NEXT_WAIT)).one()
-    return _expected_wait(row.seconds, row.position, 0.0, slots)
+def time_until_done(ahead: int, running_s: Sequence[float], *, run_s: float, slots: int) -> timedelta:
+    """How long until an order has its picture that waits behind `ahead` others.
+
+    running_s: how long each order at work has run. run_s: what one run takes. Each slot takes the next in
+    line when its order ends, so the line moves once per slot and run.
+    """
+    left = sorted(_left(ran, run_s) for ran in running_s)[:slots]
+    frees_at = [0.0] * (slots - len(left)) + left
+    rounds, place = divmod(ahead, slots)
+    return timedelta(seconds=frees_at[place] + (rounds + 1) * run_s)
+
+
+def _left(ran_s: float, run_s: float) -> float:
+    """What is left of a run; of one that takes longer than others, a tenth."""
+    return max(run_s - ran_s, run_s / 10)
+
+
+async def expected_wait(tx: Tx, *, user_id: str, slots: int) -> timedelta | None:
+    """How long this guest's next order would take if placed now, in its turn; None where nothing is known."""
+    row = (await tx.execute(_NEXT_WAIT, {"user_id": user_id})).one()
+    if row.seconds is None:
+        return None
+    return time_until_done(row.ahead, row.running or (), run_s=row.seconds, slots=slots)
 
 
 async def newest_active(tx: Tx, *, user_id: str) -> str | None:
