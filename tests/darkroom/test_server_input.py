@@ -159,7 +159,7 @@ class TestRanges:
             (DEV, {"num_images": 1.5}, "num_images", "int_from_float"),
             (DEV, {"seed": -1}, "seed", "greater_than_equal"),
             (DEV, {"sync_mode": "perhaps"}, "sync_mode", "bool_parsing"),
-            (LORA, {"loras": [{"path": "x"}]}, "loras", "feature_not_supported"),
+            (LORA, {"loras": [{"path": "x"}] * 4}, "loras", "too_long"),
             (DEV_PHOTO, {"image_url": ""}, "image_url", "string_too_short"),
             (DEV_PHOTO, {"image_url": None}, "image_url", "string_type"),
             (DEV_PHOTO, {"strength": 0}, "strength", "greater_than_equal"),

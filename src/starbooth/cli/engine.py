@@ -18,6 +18,7 @@ def darkroom_arguments(settings: Settings, *, host: str, port: int, weights: Pat
     return (
         *(sys.executable, "-m", DARKROOM, "--host", host, "--port", str(port)),
         *("--folder", str(settings.home / "darkroom"), *chosen),
+        *("--lora-origin", settings.public_url),  # guests' LoRAs lie in the booth's own storage
     )
 
 

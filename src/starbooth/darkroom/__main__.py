@@ -47,8 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(f"DARKROOM_KEY must have at least {SHORTEST_KEY} ASCII characters")
     if given.painter == "flux" and not given.weights.is_dir():
         return _refuse(f"--weights: there is no folder {given.weights}")
-    if given.public_url is not None and not given.public_url.startswith(("http://", "https://")):
-        return _refuse("--public-url must begin with http:// or https://")
+    addresses = {"--public-url": [given.public_url or "http://"], "--lora-origin": given.lora_origin}
+    for option, urls in addresses.items():
+        if not all(url.startswith(("http://", "https://")) for url in urls):
+            return _refuse(f"{option} must begin with http:// or https://")
     try:
         listener = _listen(given.host, given.port)
     except OSError as error:
@@ -69,6 +71,7 @@ def _serve(given: argparse.Namespace, key: str, listener: socket.socket) -> int:
         has_faults=given.faults or os.environ.get("DARKROOM_FAULTS") == "1",
         user_id=given.user_id,
         allowed_origins=tuple(given.allow_origin),
+        lora_origins=tuple(given.lora_origin),
     )
 
     def crash(error: BaseException) -> None:
@@ -119,6 +122,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--user-id", default="darkroom", help="the account named in webhooks")
     parser.add_argument(
         "--allow-origin", action="append", default=[], help="a web page whose scripts may call"
+    )
+    parser.add_argument(
+        "--lora-origin", action="append", default=[], help="an address of which LoRA weights may be fetched"
     )
     parser.add_argument("--faults", action="store_true", help="allow PUT /darkroom/faults, for tests")
     return parser

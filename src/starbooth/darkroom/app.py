@@ -22,6 +22,7 @@ from starbooth.darkroom.foreman import Foreman
 from starbooth.darkroom.gate import Gate, parsed_body
 from starbooth.darkroom.jobqueue import JobQueue
 from starbooth.darkroom.journal import Journal
+from starbooth.darkroom.loras import Loras
 from starbooth.darkroom.materials import Materials
 from starbooth.darkroom.painter import Painter
 from starbooth.darkroom.photos import Photos
@@ -48,6 +49,7 @@ class Settings:
     key: what callers send as `Authorization: Key …`. public_url: how callers reach it, without a final slash.
     open_painter: called once, in the painter's thread. user_id: named in webhooks.
     allowed_origins: web pages whose scripts may call, such as "https://booth.example".
+    lora_origins: http(s) addresses of which LoRA weights may be fetched; their paths count for nothing.
     """
 
     folder: Path
@@ -57,6 +59,7 @@ class Settings:
     open_painter: Callable[[], Painter]
     has_faults: bool = False
     allowed_origins: tuple[str, ...] = ()
+    lora_origins: tuple[str, ...] = ()
     user_id: str = "darkroom"
 
 
@@ -76,7 +79,10 @@ class Darkroom:
         self.webhooks = Webhooks(self.journal, self.key, stranger, self.faults, now=now)
         self.queue = JobQueue(self.journal, owe=self.webhooks.owe, now=now)
         files_url = f"{settings.public_url}/files/"
-        self.materials = Materials(photos=Photos(files=self.files, files_url=files_url))
+        self.loras = Loras(
+            folder / "loras", self.files, files_url=files_url, origins=settings.lora_origins, now=now
+        )
+        self.materials = Materials(photos=Photos(files=self.files, files_url=files_url), loras=self.loras)
         self.foreman = Foreman(
             self.queue, self.files, self.materials, self.faults, files_url=files_url, now=now
         )
@@ -100,12 +106,13 @@ class Darkroom:
             task.cancel()
         await asyncio.wait({painting, sweeping})
         await self.webhooks.close()
+        await self.loras.close()
         self.journal.close()
 
     async def _sweep(self) -> None:
         """Forget old requests and delete expired files, again and again."""
         while True:
-            for sweep in (self.files.sweep, self.uploads.sweep):
+            for sweep in (self.files.sweep, self.uploads.sweep, self.loras.sweep):
                 try:
                     await asyncio.to_thread(sweep)
                 except OSError:

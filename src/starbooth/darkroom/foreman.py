@@ -20,8 +20,9 @@ from starbooth.darkroom.faults import Faults, PaintingFault, Place, Rule
 from starbooth.darkroom.files import FileStore
 from starbooth.darkroom.jobqueue import JobQueue
 from starbooth.darkroom.jobs import Ending, Job, Json, LiveJob, State, cancelled, failed
+from starbooth.darkroom.loras import unusable
 from starbooth.darkroom.materials import Materials
-from starbooth.darkroom.painter import Painter, Stopped
+from starbooth.darkroom.painter import LoraUnfit, Painter, Stopped
 from starbooth.darkroom.schemas import InvalidInput
 
 log = logging.getLogger(__name__)
@@ -110,11 +111,14 @@ class Foreman:
         on_step = self._reporter(live)
         self._is_painting = True
         try:
+            await self._gather(live)
             ending = await self._easel.run(lambda: self._expose(painter, live.job, on_step, rule))
         except Stopped:
             return None if self._is_stopping and not live.stop_asked else _with_logs(cancelled(), live)
         except InvalidInput as error:
             return _with_logs(refused(error.details), live)
+        except LoraUnfit as error:
+            return _with_logs(refused(unusable(error.number, error.reason).details), live)
         except Exception:
             log.exception("painting %s failed", live.job.id)
             return _with_logs(internal_error(), live)
@@ -122,6 +126,20 @@ class Foreman:
             self._is_painting = False
             await attempt
         return _with_logs(ending, live)
+
+    async def _gather(self, live: LiveJob) -> None:
+        """Have everything here that the job names. Raises: InvalidInput; Stopped when it is cancelled."""
+        gathering = asyncio.ensure_future(self._materials.gather(live.job.arguments))
+        try:
+            while not gathering.done() and not live.stop_asked:
+                change = asyncio.ensure_future(live.next_change.wait())
+                await asyncio.wait({gathering, change}, return_when=asyncio.FIRST_COMPLETED)
+                change.cancel()
+            if live.stop_asked:
+                raise Stopped
+            await gathering
+        finally:
+            gathering.cancel()
 
     def _reporter(self, live: LiveJob) -> Callable[[int, int], bool]:
         """The painter's `on_step`: a log line on the event loop, and the word whether to go on."""

@@ -7,6 +7,8 @@ The picture has the proportions of the asked size and at most `LONGEST_SIDE_PX` 
 import hashlib
 import json
 import time
+from functools import lru_cache
+from pathlib import Path
 
 from PIL import Image
 
@@ -37,7 +39,9 @@ class InstantPainter:
 
 
 def _flat_picture(scene: Scene, seed: int) -> Image.Image:
-    digest = hashlib.sha256(json.dumps([scene.prompt, seed, *_photo_told(scene)]).encode()).digest()
+    digest = hashlib.sha256(
+        json.dumps([scene.prompt, seed, *_photo_told(scene), *_loras_told(scene)]).encode()
+    ).digest()
     shrink = min(1.0, LONGEST_SIDE_PX / max(scene.width_px, scene.height_px))
     size = (max(1, round(scene.width_px * shrink)), max(1, round(scene.height_px * shrink)))
     return Image.new("RGB", size, (digest[0], digest[1], digest[2]))
@@ -48,3 +52,18 @@ def _photo_told(scene: Scene) -> list[str | float]:
     if scene.photo is None:
         return []
     return [hashlib.sha256(scene.photo.tobytes()).hexdigest(), scene.strength]
+
+
+def _loras_told(scene: Scene) -> list[str | float]:
+    """Every byte of the files, and the scales."""
+    return [
+        told
+        for lora in scene.loras
+        for told in (_digest(lora.path, lora.path.stat().st_mtime_ns), lora.scale)
+    ]
+
+
+@lru_cache(maxsize=64)
+def _digest(path: Path, _changed_ns: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

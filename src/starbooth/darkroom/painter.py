@@ -25,6 +25,14 @@ OnStep = Callable[[int, int], bool]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Lora:
+    """A safetensors file of LoRA weights, and how strongly they count."""
+
+    path: Path
+    scale: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Scene:
     """What to paint. `guidance` is what fal calls guidance_scale; 0 <= seed < 2**64; `count` pictures at
     once.
@@ -43,10 +51,20 @@ class Scene:
     count: int = 1
     photo: Image.Image | None = None
     strength: float = 1.0
+    loras: tuple[Lora, ...] = ()
 
 
 class Stopped(Exception):
     """Painting ended early because `on_step` asked for it."""
+
+
+class LoraUnfit(Exception):
+    """The scene's LoRA of this number is none for this model; `reason` completes a sentence."""
+
+    def __init__(self, number: int, reason: str) -> None:
+        super().__init__(reason)
+        self.number = number
+        self.reason = reason
 
 
 class Painter(Protocol):
@@ -57,7 +75,7 @@ class Painter(Protocol):
         pictures.
 
         on_step(step done, steps in all) is called after every step; False ends the painting.
-        Raises: Stopped.
+        Raises: Stopped, LoraUnfit.
         """
         ...
 
@@ -119,11 +137,15 @@ def fitted(picture: Image.Image, width_px: int, height_px: int) -> Image.Image:
 
 
 class FluxPainter:
-    """Paints with diffusers' FluxPipeline, from photos with its FluxImg2ImgPipeline of the same parts."""
+    """Paints with diffusers' FluxPipeline, from photos with its FluxImg2ImgPipeline of the same parts.
 
-    def __init__(self, pipeline: Any, photo_pipeline: Any, manners: Manners) -> None:
+    `rack` (see `adapters.Rack`) puts LoRAs on the transformer that both share.
+    """
+
+    def __init__(self, pipeline: Any, photo_pipeline: Any, rack: Any, manners: Manners) -> None:
         self._pipeline = pipeline
         self._photo_pipeline = photo_pipeline
+        self._rack = rack
         self._manners = manners
         self._multiple_px = pipeline.vae_scale_factor * 2
         self.device = str(pipeline.device)
@@ -132,6 +154,7 @@ class FluxPainter:
         """See `Painter.paint`."""
         import torch
 
+        self._rack.use(scene.loras)
         width_px, height_px = size_to_paint(self._manners, scene.width_px, scene.height_px, self._multiple_px)
         seeds = [(scene.seed + number) % MOST_SEEDS for number in range(scene.count)]
 
@@ -184,6 +207,8 @@ def open_painter(folder: Path, device: str | None = None) -> Painter:
     import diffusers
     import torch
 
+    from starbooth.darkroom.adapters import Rack
+
     manners = read_manners(folder)
     place = device or ("cuda" if torch.cuda.is_available() else "cpu")
     # The tiny model is small enough for the exact arithmetic, and processors are quick at it.
@@ -194,4 +219,4 @@ def open_painter(folder: Path, device: str | None = None) -> Painter:
     photo_pipeline = flux_from_photos(**pipeline.components)
     for each in (pipeline, photo_pipeline):
         each.set_progress_bar_config(disable=True)
-    return FluxPainter(pipeline, photo_pipeline, manners)
+    return FluxPainter(pipeline, photo_pipeline, Rack(pipeline.transformer), manners)

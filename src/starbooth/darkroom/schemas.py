@@ -14,13 +14,14 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
 from starbooth.darkroom.jobs import Json
-from starbooth.darkroom.painter import Scene
+from starbooth.darkroom.painter import Lora, Scene
 
 LARGEST_SEED = 2**64 - 1
 LARGEST_CHOSEN_SEED = 2**63 - 1
 LARGEST_SIDE_PX = 14142
 LARGEST_AREA_PX = 4 * 1024 * 1024
 LONGEST_PROMPT = 20_000
+MOST_LORAS = 3
 
 
 class InvalidInput(Exception):
@@ -69,7 +70,7 @@ ImageSize = Annotated[
 
 
 class LoraWeight(BaseModel):
-    """A LoRA to be merged: where its file is, and how strongly."""
+    """A LoRA to be used: where its file is, and how strongly."""
 
     path: str = Field(min_length=1, max_length=4096)
     scale: float = Field(default=1.0, ge=0, le=4)
@@ -127,7 +128,7 @@ class WithLoras(FluxInput):
 
     guidance_scale: float = Field(default=3.5, ge=0, le=35)
     acceleration: Literal["none", "regular"] = "none"
-    loras: Annotated[list[LoraWeight], Field(max_length=16)] = Field(default_factory=list)
+    loras: Annotated[list[LoraWeight], Field(max_length=MOST_LORAS)] = Field(default_factory=list)
 
 
 class FluxLoraInput(WithLoras, WordsInput):
@@ -164,9 +165,6 @@ def parse_arguments(endpoint: str, body: bytes) -> Json:
     if isinstance(given, WordsInput) and math.prod(size_px(given.image_size)) > LARGEST_AREA_PX:
         message = f"The picture may have at most {LARGEST_AREA_PX} pixels"
         raise refusal("image_size", message, "image_too_large", {"max_pixels": LARGEST_AREA_PX})
-    if isinstance(given, WithLoras) and given.loras:
-        message = "This engine cannot load LoRA weights; leave `loras` empty"
-        raise refusal("loras", message, "feature_not_supported")
     return given.model_dump(mode="json")
 
 
@@ -186,8 +184,8 @@ def size_px(image_size: Size | Preset | Json | str) -> tuple[int, int]:
     return PRESET_SIZES_PX[Preset(image_size)]
 
 
-def scene_of(arguments: Json, photo: Image.Image | None = None) -> Scene:
-    """What the painter is to paint for complete arguments; `photo` is the one that they name, if they do."""
+def scene_of(arguments: Json, photo: Image.Image | None = None, loras: tuple[Lora, ...] = ()) -> Scene:
+    """What the painter is to paint for complete arguments; `photo` and `loras` are those that they name."""
     width_px, height_px = size_px(arguments["image_size"]) if photo is None else photo.size
     return Scene(
         prompt=arguments["prompt"],
@@ -199,6 +197,7 @@ def scene_of(arguments: Json, photo: Image.Image | None = None) -> Scene:
         count=arguments["num_images"],
         photo=photo,
         strength=arguments.get("strength", 1.0),
+        loras=loras,
     )
 
 

@@ -15,12 +15,14 @@ from starbooth.outside.storage.store import open_storage
 
 SECRET = b"a secret of at least thirty-two characters"
 KEY = "pictures/corder/0.png"
+WEIGHTS_KEY = "loras/corder.safetensors"
 
 
 @pytest.fixture
 async def web(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     storage = open_storage(f"file://{tmp_path / 'storage'}")
     await storage.put(KEY, b"picture", "image/png")
+    await storage.put(WEIGHTS_KEY, b"weights", "application/octet-stream")
     await storage.put("secrets/key.pem", b"key", "text/plain")
     app = FastAPI()
     app.include_router(stored_files(storage, SECRET))
@@ -41,6 +43,11 @@ class TestSignedLinks:
         assert answer.headers["content-type"] == "image/png"
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert "private" in answer.headers["cache-control"]
+
+    async def test_lora_weights_go_out_as_plain_bytes(self, web: httpx.AsyncClient) -> None:
+        answer = await web.get(link(WEIGHTS_KEY))
+        assert (answer.status_code, answer.content) == (200, b"weights")
+        assert answer.headers["content-type"] == "application/octet-stream"
 
     async def test_every_no_is_the_same_not_found(self, web: httpx.AsyncClient) -> None:
         refused = [

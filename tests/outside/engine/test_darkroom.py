@@ -6,6 +6,7 @@ These calls use private attributes of `fal-client`; an upgrade that moves them f
 import asyncio
 import dataclasses
 import io
+import json
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -65,6 +66,17 @@ async def admin(darkroom_url: str) -> AsyncIterator[httpx.AsyncClient]:
         (await admin.put("/darkroom/faults", json=[])).raise_for_status()
 
 
+def lora(fill: int) -> bytes:
+    """A safetensors file of one pair of matrices."""
+    shapes = {"a.lora_A.weight": [1, 2], "a.lora_B.weight": [2, 1]}
+    header = {
+        name: {"dtype": "F32", "shape": shape, "data_offsets": [8 * number, 8 * number + 8]}
+        for number, (name, shape) in enumerate(shapes.items())
+    }
+    raw = json.dumps(header).encode()
+    return len(raw).to_bytes(8, "little") + raw + bytes([fill]) * 16
+
+
 async def submit(engine: Engine, order: PaintOrder, *, endpoint: str = ENDPOINTS[0], key: str) -> Ticket:
     return await engine.submit(endpoint, order, request_key=key, webhook_url=None)
 
@@ -101,6 +113,19 @@ class TestPainting:
         result = await finished(engine, await submit(engine, order, endpoint=endpoint, key=endpoint))
         (picture,) = result.pictures
         assert (picture.width_px, picture.height_px) == (20, 30)
+
+    async def test_loras_that_were_lent_are_used(self, engine: Engine, paint: PaintOrder) -> None:
+        loras = [
+            (await engine.upload(lora(fill), "application/octet-stream", lifetime_s=3600), 0.8)
+            for fill in (0, 1)
+        ]
+        pictures = []
+        for number, wanted in enumerate(([], loras[:1], loras)):
+            order = dataclasses.replace(paint, loras=tuple(wanted))
+            ticket = await submit(engine, order, endpoint="fal-ai/flux-lora", key=f"loras {number}")
+            (picture,) = (await finished(engine, ticket)).pictures
+            pictures.append(await engine.fetch(picture.url, limit_bytes=1_000_000))
+        assert len(set(pictures)) == 3
 
     async def test_a_photo_anywhere_else_is_refused(self, engine: Engine, paint: PaintOrder) -> None:
         order = dataclasses.replace(paint, photo_url="https://example.com/photo.png")

@@ -6,7 +6,12 @@ from starbooth.base.clock import now
 from starbooth.outside.storage.contract import Storage, StorageUnavailable, StoredFileMissing
 from starbooth.outside.storage.links import is_valid
 
-_TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
+_TYPES = {
+    "png": "image/png",
+    "jpg": "image/jpeg",
+    "webp": "image/webp",
+    "safetensors": "application/octet-stream",
+}
 _HEADERS = {
     "Cache-Control": "private, max-age=3600",
     "X-Content-Type-Options": "nosniff",
