@@ -62,6 +62,7 @@ class TestClaim:
             order_id=order_id,
             chat_id=5,
             reply_to_message_id=6,
+            thread_id=None,
             message_id=None,
             language=Language.SPANISH,
             owed=1,

@@ -45,7 +45,9 @@ class Chat:
             raise error
         self.screens[message_id] = ("photo: " if method == "edit_picture" else "") + screen.html
 
-    async def send_text(self, screen: Screen, *, chat_id: int, reply_to_message_id: int | None) -> int:
+    async def send_text(
+        self, screen: Screen, *, chat_id: int, reply_to_message_id: int | None, thread_id: int | None = None
+    ) -> int:
         message_id = 100 + len(self.calls)
         self._answer("send_text", message_id, screen)
         return message_id

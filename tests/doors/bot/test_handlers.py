@@ -141,7 +141,7 @@ class TestSilence:
         assert telegram.calls == []
         assert await count(database, "starbooth.orders") == 0
 
-    @pytest.mark.parametrize("words", ["a red boat", "/start", "/start@another_bot", "hello @starbooth_bot"])
+    @pytest.mark.parametrize("words", ["a red boat", "/refund x", "/start@another_bot", "hello @other_bot"])
     async def test_talk_in_a_group_is_not_for_us(
         self, handlers: Handlers, database: Database, telegram: RecordingSession, words: str
     ) -> None:
@@ -149,13 +149,29 @@ class TestSilence:
         assert telegram.calls == []
         assert await count(database, "starbooth.guests") == 0
 
-    async def test_a_command_to_us_in_a_group_is_answered_with_where_to_go(
-        self, handlers: Handlers, database: Database, telegram: RecordingSession
+    @pytest.mark.parametrize("words", ["/paint a red boat", "@starbooth_bot a red boat"])
+    async def test_who_writes_in_the_name_of_a_group_orders_nothing(
+        self, handlers: Handlers, database: Database, telegram: RecordingSession, words: str
     ) -> None:
         group = {"id": -5, "type": "supergroup", "title": "Us"}
-        await handlers.handle(message_update(1, text="/start@Starbooth_Bot", chat=group))
-        assert telegram.texts == ["I paint in private chats. Write to me: @starbooth_bot"]
+        await handlers.handle(message_update(1, text=words, chat=group, sender_chat=group))
+        assert telegram.texts[0].startswith("I cannot see who you are")
         assert await count(database, "starbooth.guests") == 0
+
+    async def test_a_channel_is_left_alone(
+        self, handlers: Handlers, database: Database, telegram: RecordingSession
+    ) -> None:
+        channel = {"id": -5, "type": "channel", "title": "News"}
+        member = {"user": {"id": 42, "is_bot": True, "first_name": "S"}, "status": "member"}
+        change = {
+            "chat": channel,
+            "from": {"id": 7, "is_bot": False, "first_name": "Ada"},
+            "date": 0,
+            "old_chat_member": {**member, "status": "left"},
+            "new_chat_member": member,
+        }
+        await handlers.handle({"update_id": 1, "my_chat_member": change})
+        assert telegram.calls == []
 
     async def test_an_album_is_answered_once(self, handlers: Handlers, telegram: RecordingSession) -> None:
         photo = [{"file_id": "x", "file_unique_id": "x", "width": 1, "height": 1}]

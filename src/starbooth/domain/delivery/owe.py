@@ -19,11 +19,15 @@ _BUSY_FOR = timedelta(seconds=30)
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """One order's message as claimed. `message_id` None: nothing was sent yet, or it was deleted."""
+    """One order's message as claimed. `message_id` None: nothing was sent yet, or it was deleted.
+
+    thread_id: the topic of a group, None for none.
+    """
 
     order_id: str
     chat_id: int
     reply_to_message_id: int | None
+    thread_id: int | None
     message_id: int | None
     language: Language
     owed: int
@@ -38,8 +42,8 @@ _CLAIM = text("""
     UPDATE starbooth.deliveries SET busy_until = now() + :busy_for
     WHERE order_id = :id AND state = 'open' AND shown < owed AND due_at <= now()
         AND (busy_until IS NULL OR busy_until <= now())
-    RETURNING order_id, chat_id, reply_to_message_id, message_id, language, owed, fingerprint, tries,
-        set_config('synchronous_commit', 'off', true) AS _
+    RETURNING order_id, chat_id, reply_to_message_id, thread_id, message_id, language, owed, fingerprint,
+        tries, set_config('synchronous_commit', 'off', true) AS _
 """)
 
 
@@ -49,18 +53,25 @@ def show_job(order_id: str) -> Job:
 
 
 async def open_delivery(
-    tx: Tx, *, order_id: str, chat_id: int, reply_to_message_id: int | None, language: Language
+    tx: Tx,
+    *,
+    order_id: str,
+    chat_id: int,
+    reply_to_message_id: int | None,
+    language: Language,
+    thread_id: int | None = None,
 ) -> None:
-    """Owe this chat everything about an order from now on. Repeat: harmless."""
+    """Owe this chat, or this topic of it, everything about an order from now on. Repeat: harmless."""
     await tx.execute(
         sql(
-            "INSERT INTO starbooth.deliveries (order_id, chat_id, reply_to_message_id, language)"
-            " VALUES (:id, :chat_id, :reply_to, :language) ON CONFLICT DO NOTHING"
+            "INSERT INTO starbooth.deliveries (order_id, chat_id, reply_to_message_id, thread_id, language)"
+            " VALUES (:id, :chat_id, :reply_to, :thread_id, :language) ON CONFLICT DO NOTHING"
         ),
         {
             "id": order_id,
             "chat_id": chat_id,
             "reply_to": reply_to_message_id,
+            "thread_id": thread_id,
             "language": language.value,
         },
     )
@@ -79,13 +90,17 @@ async def owe(tx: Tx, order_id: str) -> bool:
 
 
 async def owe_news(tx: Tx, *, not_sooner_than: timedelta, limit: int) -> list[str]:
-    """Owe a fresh look to active orders whose message is older than this: their place may have changed."""
+    """Owe a fresh look to active orders whose message is older than this: their place may have changed.
+
+    In groups, where Telegram takes twenty messages and edits a minute from us, seven times as old.
+    """
     rows = await tx.execute(
         sql("""
             UPDATE starbooth.deliveries SET owed = owed + 1, due_at = now()
             WHERE order_id IN (
                 SELECT d.order_id FROM starbooth.deliveries d JOIN starbooth.orders o ON o.id = d.order_id
                 WHERE d.state = 'open' AND d.shown = d.owed AND d.due_at < now() - CAST(:age AS interval)
+                    AND (d.chat_id > 0 OR d.due_at < now() - 7 * CAST(:age AS interval))
                     AND o.state IN ('held', 'running')
                 ORDER BY d.due_at LIMIT :limit FOR UPDATE OF d SKIP LOCKED)
             RETURNING order_id
@@ -190,3 +205,33 @@ async def give_up(tx: Tx, order_id: str) -> None:
         ),
         {"id": order_id},
     )
+
+
+async def move_chat(tx: Tx, *, from_chat_id: int, to_chat_id: int) -> None:
+    """A group became another chat: what is still owed goes there, as new messages. Repeat: harmless."""
+    await tx.execute(
+        sql(
+            "UPDATE starbooth.deliveries SET chat_id = :to_chat_id, message_id = NULL,"
+            " reply_to_message_id = NULL, thread_id = NULL, fingerprint = NULL"
+            " WHERE chat_id = :from_chat_id AND state = 'open'"
+        ),
+        {"from_chat_id": from_chat_id, "to_chat_id": to_chat_id},
+    )
+
+
+async def send_home(tx: Tx, order_id: str) -> bool:
+    """Owe to the guest's private chat what a group does not take. False where that chat takes nothing either,
+    or was tried already: then nothing is changed.
+    """
+    rows = await tx.execute(
+        sql("""
+            UPDATE starbooth.deliveries d SET chat_id = g.chat_id, message_id = NULL, thread_id = NULL,
+                reply_to_message_id = NULL, fingerprint = NULL, busy_until = NULL, due_at = now()
+            FROM starbooth.orders o JOIN starbooth.guests g ON g.user_id = o.user_id
+            WHERE d.order_id = :id AND o.id = d.order_id AND d.chat_id <> g.chat_id
+                AND NOT g.has_blocked_bot
+            RETURNING 1
+        """),
+        {"id": order_id},
+    )
+    return rows.first() is not None

@@ -19,7 +19,7 @@ from starbooth.domain.delivery.owe import Delivery
 from starbooth.domain.delivery.screen import Screen
 from starbooth.domain.users.guests import Language, note_blocked
 from starbooth.outside.storage.contract import Storage
-from starbooth.outside.telegram.errors import Blocked, MessageGone, NotModified, TelegramRefused
+from starbooth.outside.telegram.errors import Blocked, ChatMoved, MessageGone, NotModified, TelegramRefused
 
 _log = structlog.get_logger()
 _LONGEST_PAUSE = timedelta(minutes=10)
@@ -30,7 +30,9 @@ _MOST_REFUSALS = 3
 class Messenger(Protocol):
     """Puts screens into chats. Raises Blocked, MessageGone, NotModified, TelegramRefused, Unavailable."""
 
-    async def send_text(self, screen: Screen, *, chat_id: int, reply_to_message_id: int | None) -> int:
+    async def send_text(
+        self, screen: Screen, *, chat_id: int, reply_to_message_id: int | None, thread_id: int | None = None
+    ) -> int:
         """Send the screen's words and buttons as a new message and return its id. Not safe to repeat."""
         ...
 
@@ -63,7 +65,8 @@ class Showing:
 async def show(database: Database, showing: Showing, order_id: str) -> None:
     """Show what is owed of an order until nothing more is. Repeat: harmless, also at the same time.
 
-    Telegram asking for patience, or not answering, puts it off; a guest who blocked the bot ends it.
+    Telegram asking for patience, or not answering, puts it off; a guest who blocked the bot ends it. What a
+    group does not take goes to the guest in private.
     """
     while True:
         async with database.statement() as tx:
@@ -99,11 +102,18 @@ async def _try_to_show(
     """The message that shows the screen now; None where the delivery was put off or given up."""
     try:
         return await _put_into_chat(database, showing, delivery, screen)
-    except Blocked:
+    except ChatMoved as moved:
+        async with database.transaction() as tx:
+            await owe.move_chat(tx, from_chat_id=delivery.chat_id, to_chat_id=moved.to_chat_id)
+            await owe.postpone(tx, delivery.order_id, delay=timedelta())
+        _log.info("delivery.chat_moved", order=delivery.order_id)
+    except Blocked as refusal:
         async with database.transaction() as tx:
             await note_blocked(tx, chat_id=delivery.chat_id)
-            await owe.give_up(tx, delivery.order_id)
-        _log.info("delivery.blocked", order=delivery.order_id)
+            is_sent_home = await owe.send_home(tx, delivery.order_id)
+            if not is_sent_home:
+                await owe.give_up(tx, delivery.order_id)
+        _log.info("delivery.blocked", order=delivery.order_id, reason=str(refusal), is_sent_home=is_sent_home)
     except TelegramRefused as refusal:
         _log.error("delivery.refused", order=delivery.order_id, reason=refusal.reason)
         await _put_off(database, delivery, most_tries=_MOST_REFUSALS, asked_s=None)
@@ -131,7 +141,10 @@ async def _put_into_chat(database: Database, showing: Showing, delivery: Deliver
 async def _send_anew(database: Database, showing: Showing, delivery: Delivery, screen: Screen) -> int:
     words = replace(screen, file_key=None)
     message_id = await showing.messenger.send_text(
-        words, chat_id=delivery.chat_id, reply_to_message_id=delivery.reply_to_message_id
+        words,
+        chat_id=delivery.chat_id,
+        reply_to_message_id=delivery.reply_to_message_id,
+        thread_id=delivery.thread_id,
     )
     if screen.file_key is not None:
         # Before the picture: should we die now, the next one edits this message and sends no other.

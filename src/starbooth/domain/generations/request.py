@@ -37,11 +37,12 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipient:
-    """The chat that waits for the pictures, and the message that asked."""
+    """The chat that waits for the pictures, in a group its topic, and the message that asked."""
 
     chat_id: int
     reply_to_message_id: int | None
     language: Language
+    thread_id: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +122,7 @@ async def request_pictures(
             chat_id=recipient.chat_id,
             reply_to_message_id=recipient.reply_to_message_id,
             language=recipient.language,
+            thread_id=recipient.thread_id,
         )
     await enqueue(tx, Job(name=START, facts={"order": placed.order_id}))
     return placed

@@ -55,20 +55,31 @@ _MEET = text("""
         SELECT "id", "stars", false FROM public."User"
             WHERE "telegramId" = :telegram_id AND NOT EXISTS (SELECT FROM person)
     ), kept AS (
-        INSERT INTO starbooth.guests (user_id, chat_id, language)
-        SELECT "id", :chat_id, :language FROM found
+        INSERT INTO starbooth.guests (user_id, chat_id, language, has_blocked_bot)
+        SELECT "id", :chat_id, :language, :is_elsewhere FROM found
         ON CONFLICT (user_id) DO UPDATE
-            SET chat_id = excluded.chat_id, language = excluded.language, has_blocked_bot = false
-            WHERE (guests.chat_id, guests.language, guests.has_blocked_bot)
-                IS DISTINCT FROM (excluded.chat_id, excluded.language, false)
+            SET chat_id = excluded.chat_id, language = excluded.language,
+                has_blocked_bot = guests.has_blocked_bot AND excluded.has_blocked_bot
+            WHERE (guests.chat_id, guests.language, guests.has_blocked_bot) IS DISTINCT FROM
+                (excluded.chat_id, excluded.language, guests.has_blocked_bot AND excluded.has_blocked_bot)
     )
     SELECT "id", "stars", is_new FROM found
 """)
 
 
-async def meet(tx: Tx, *, telegram_id: int, chat_id: int, username: str | None, language: Language) -> Guest:
+async def meet(
+    tx: Tx,
+    *,
+    telegram_id: int,
+    chat_id: int,
+    username: str | None,
+    language: Language,
+    is_elsewhere: bool = False,
+) -> Guest:
     """Know this person from now on, and return them. Safe to repeat, also from two processes at once.
 
+    chat_id: of their private chat. is_elsewhere: they were not met there but in a group, so that chat takes
+    no message of ours unless it did before.
     Locks: the person's rows, only when something about them changed.
     """
     facts = {
@@ -77,6 +88,7 @@ async def meet(tx: Tx, *, telegram_id: int, chat_id: int, username: str | None, 
         "username": username,
         "chat_id": chat_id,
         "language": language.value,
+        "is_elsewhere": is_elsewhere,
     }
     row = (await tx.execute(_MEET, facts)).first()
     if row is None:  # two processes met the same person at once; by now the other one's row can be seen

@@ -146,11 +146,6 @@ def render_trouble(words: Words) -> Screen:
     )
 
 
-def render_group(words: Words, *, username: str) -> Screen:
-    """The answer to a command in a group."""
-    return _screen(words.say("I paint in private chats. Write to me: @{username}", username=username))
-
-
 def render_unpaintable(words: Words, kind: str) -> Screen:
     """The answer to a message that is no text. `kind` is the message's field in the Bot API."""
     return _screen(Markup(" ").join([_unpaintable(words, kind), words.say("Nothing was charged.")]))

@@ -11,6 +11,7 @@ class Command(StrEnum):
     """The commands, as they are typed. The one list of them."""
 
     START = "start"
+    PAINT = "paint"
     BUY = "buy"
     BALANCE = "balance"
     PLAN = "plan"
@@ -24,6 +25,8 @@ class Command(StrEnum):
     PRIVACY = "privacy"
 
 
+# Those that do something in a group; the others open the private chat.
+GROUP_COMMANDS = (Command.PAINT, Command.CANCEL, Command.HELP)
 _GIFTS = frozenset({Command.DAILY, Command.PROMO, Command.INVITE})
 _PAPERS = frozenset({Command.HELP, Command.PAYSUPPORT, Command.TERMS, Command.PRIVACY})
 
@@ -53,6 +56,8 @@ def describe_command(command: Command, words: Words) -> str:
     match command:
         case Command.START:
             return words.plain("Say hello")
+        case Command.PAINT:
+            return words.plain("Paint what you describe")
         case Command.BUY:
             return words.plain("Top up your stars")
         case Command.BALANCE:

@@ -47,12 +47,16 @@ class Desk:
         """Whether this person runs the booth. Telegram vouches for who writes."""
         return person is not None and person.id in self.terms.operators
 
-    async def meet(self, person: User | None, *, is_start: bool = False) -> Met:
-        """Know the guest and give the welcome gift, committed at once: no later refusal takes it back."""
+    async def meet(self, person: User | None, *, is_start: bool = False, is_elsewhere: bool = False) -> Met:
+        """Know the guest and give the welcome gift, committed at once: no later refusal takes it back.
+
+        is_elsewhere: they write in a group, and may never have opened the private chat; then the gift waits
+        for a start, which an order is.
+        """
         assert person is not None  # a private chat always has one
         async with self.database.transaction() as tx:
-            guest = await meet_in_private(tx, person)
-            gift = await self._welcome(tx, guest) if guest.is_new or is_start else None
+            guest = await _meet(tx, person, is_elsewhere=is_elsewhere)
+            gift = await self._welcome(tx, guest) if is_start or (guest.is_new and not is_elsewhere) else None
         return Met(
             guest=guest,
             stars=gift.balance_stars if gift else guest.stars,
@@ -75,9 +79,13 @@ class Desk:
         except KeyReused:
             return None
 
-    async def send(self, screen: Screen, *, chat_id: int, reply_to: int | None = None) -> int:
+    async def send(
+        self, screen: Screen, *, chat_id: int, reply_to: int | None = None, thread_id: int | None = None
+    ) -> int:
         """Send a screen as a new message and return its id. Not safe to repeat."""
-        return await self.messenger.send_text(screen, chat_id=chat_id, reply_to_message_id=reply_to)
+        return await self.messenger.send_text(
+            screen, chat_id=chat_id, reply_to_message_id=reply_to, thread_id=thread_id
+        )
 
     async def refuse(self, refusal: Refusal, words: Words, message: Message) -> None:
         """Word an expected no, as a reply to the message that asked."""
@@ -125,10 +133,15 @@ def words_of(person: User | None) -> Words:
 
 async def meet_in_private(tx: Tx, person: User) -> Guest:
     """Meet in the private chat, whose id is the person's."""
+    return await _meet(tx, person, is_elsewhere=False)
+
+
+async def _meet(tx: Tx, person: User, *, is_elsewhere: bool) -> Guest:
     return await meet(
         tx,
         telegram_id=person.id,
         chat_id=person.id,
         username=person.username,
         language=language_for(person.language_code),
+        is_elsewhere=is_elsewhere,
     )

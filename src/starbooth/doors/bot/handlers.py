@@ -7,7 +7,6 @@ update: a second run finds the first one's order or bonus, and only the answer i
 from starbooth.outside.telegram import lean  # noqa: F401  # before aiogram, or it builds every model
 
 # isort: split
-import re
 from collections import OrderedDict
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +15,7 @@ import structlog
 from aiogram import Bot, Dispatcher, F, Router
 from aiogram.enums import ChatType
 from aiogram.filters import Command as CommandFilter
+from aiogram.filters import CommandObject
 from aiogram.types import CallbackQuery, ChatMemberUpdated, Message
 from aiogram.types import Update as ParsedUpdate
 from pydantic import ValidationError
@@ -23,20 +23,22 @@ from pydantic import ValidationError
 from starbooth.base.database import Database
 from starbooth.base.errors import Refusal
 from starbooth.domain.catalog.offers import default_offer
-from starbooth.domain.generations.finish import cancel_waiting
 from starbooth.domain.generations.request import PictureRequest, Recipient, request_pictures
 from starbooth.domain.orders.place import Source
-from starbooth.domain.orders.read import newest_active
 from starbooth.domain.payments.read import is_credited
 from starbooth.domain.stars.errors import NotEnoughStars
 from starbooth.domain.users.guests import Guest, language_for, note_blocked
 from starbooth.domain.users.operators import raise_alert
 from starbooth.doors.bot import answers, presses
 from starbooth.doors.bot.actions import Action, parse_action
+from starbooth.doors.bot.addressing import COMMAND
+from starbooth.doors.bot.cancelling import cancel_newest
 from starbooth.doors.bot.commands import Command, offered_commands
-from starbooth.doors.bot.desk import Desk, words_of
+from starbooth.doors.bot.desk import Desk
 from starbooth.doors.bot.gifts import gifts_router
-from starbooth.doors.bot.inbox import NOTE, Update, note_in_update
+from starbooth.doors.bot.groups import groups_router
+from starbooth.doors.bot.groups_screens import render_how
+from starbooth.doors.bot.inbox import Update
 from starbooth.doors.bot.operators import operators_router
 from starbooth.doors.bot.papers import papers_router
 from starbooth.doors.bot.paying import payments_router, shop_router
@@ -52,7 +54,6 @@ from starbooth.outside.telegram.errors import Blocked
 _log = structlog.get_logger()
 
 ALLOWED_UPDATES = ("message", "callback_query", "my_chat_member", "subscription", "pre_checkout_query")
-_COMMAND = re.compile(r"/([A-Za-z0-9_]{1,32})(?:@([A-Za-z0-9_]{1,32}))?(?:\s|$)")
 _ALBUMS_REMEMBERED = 1000
 # What a guest can send that is no text. Everything else without text is Telegram's own notice, not theirs.
 _THINGS = frozenset(
@@ -75,7 +76,8 @@ class Handlers:
         # In this order; the first handler that fits an update has it to itself.
         self._dispatcher.include_router(payments_router(self._desk))
         self._dispatcher.include_router(returns_router(self._desk))
-        self._dispatcher.include_router(self._groups())
+        self._dispatcher.include_router(groups_router(self._desk))
+        self._dispatcher.include_router(self._captions())
         self._dispatcher.include_router(shop_router(self._desk))
         self._dispatcher.include_router(plan_router(self._desk))
         self._dispatcher.include_router(operators_router(self._desk))
@@ -84,10 +86,9 @@ class Handlers:
         self._dispatcher.include_router(papers_router(self._desk))
         self._dispatcher.include_router(self._router())
 
-    def _groups(self) -> Router:
+    def _captions(self) -> Router:
         """What no command can be in."""
         router = Router()
-        router.message.register(self.on_group, F.chat.type != ChatType.PRIVATE)
         router.message.register(self.on_thing, F.caption)  # it comes with a thing, and is no command
         return router
 
@@ -96,7 +97,8 @@ class Handlers:
         router.message.register(self.on_start, CommandFilter(Command.START, ignore_case=True))
         router.message.register(self.on_help, CommandFilter(Command.HELP, ignore_case=True))
         router.message.register(self.on_cancel, CommandFilter(Command.CANCEL, ignore_case=True))
-        router.message.register(self.on_unknown_command, F.text.regexp(_COMMAND))
+        router.message.register(self.on_paint, CommandFilter(Command.PAINT, ignore_case=True))
+        router.message.register(self.on_unknown_command, F.text.regexp(COMMAND))
         router.message.register(self.on_prompt, F.text)
         router.message.register(self.on_thing)
         router.callback_query.register(self.on_press)
@@ -188,31 +190,31 @@ class Handlers:
     async def on_cancel(self, message: Message, event_update: ParsedUpdate) -> None:
         """Cancel the guest's newest order, if it still waits. A second run must not cancel the next one."""
         met = await self._desk.meet(message.from_user)
-        returned_stars = (event_update.model_extra or {}).get(NOTE)
         try:
-            if returned_stars is None:
-                returned_stars = await self._cancel_newest(met.guest, event_update.update_id)
+            returned_stars = await cancel_newest(self._desk.database, met.guest, event_update)
         except Refusal as refusal:
             await self._desk.refuse(refusal, met.words, message)
             return
         if returned_stars is None:
             screen = answers.render_nothing_waits(met.words)
         else:
-            screen = answers.render_cancelled(met.words, returned_stars=int(returned_stars))
+            screen = answers.render_cancelled(met.words, returned_stars=returned_stars)
         await self._desk.send(screen, chat_id=message.chat.id)
 
-    async def _cancel_newest(self, guest: Guest, update_id: int) -> str | None:
-        """The stars that came back, as noted in the update; None where nothing waits."""
-        async with self._desk.database.transaction() as tx:
-            order_id = await newest_active(tx, user_id=guest.user_id)
-            if order_id is None:
-                return None
-            ended = await cancel_waiting(tx, order_id=order_id, user_id=guest.user_id)
-            await note_in_update(tx, update_id, str(ended.price_stars))
-        return str(ended.price_stars)
-
     async def on_prompt(self, message: Message) -> None:
-        """Order a picture. On success the delivery answers, with the message that becomes the picture."""
+        """Order a picture of what is written."""
+        await self._order(message, message.text or "")
+
+    async def on_paint(self, message: Message, command: CommandObject) -> None:
+        """Order a picture by a command, as in groups, or say how."""
+        if command.args:
+            await self._order(message, command.args)
+            return
+        met = await self._desk.meet(message.from_user)
+        await self._desk.send(render_how(met.words), chat_id=message.chat.id)
+
+    async def _order(self, message: Message, prompt: str) -> None:
+        """On success the delivery answers, with the message that becomes the picture."""
         met = await self._desk.meet(message.from_user)
         if met.gift_stars:
             await self._desk.send(
@@ -222,7 +224,7 @@ class Handlers:
             request_key=f"tg:{message.chat.id}:{message.message_id}",
             user_id=met.guest.user_id,
             source=Source.BOT,
-            prompt=message.text or "",
+            prompt=prompt,
         )
         # No reply: the answer stands right below and quotes the words, which a forwarded picture keeps.
         recipient = Recipient(chat_id=message.chat.id, reply_to_message_id=None, language=met.guest.language)
@@ -244,15 +246,6 @@ class Handlers:
             return
         met = await self._desk.meet(message.from_user)
         await self._desk.send(answers.render_unpaintable(met.words, kind), chat_id=message.chat.id)
-
-    async def on_group(self, message: Message) -> None:
-        """In groups be quiet, unless a command names this bot."""
-        found = _COMMAND.match(message.text or "")
-        me = await self._desk.bot.me()
-        if not found or not found[2] or not me.username or found[2].lower() != me.username.lower():
-            return
-        words = words_of(message.from_user)
-        await self._desk.send(answers.render_group(words, username=me.username), chat_id=message.chat.id)
 
     async def on_press(self, query: CallbackQuery) -> None:
         """Do what a button says, and always answer the press."""
@@ -280,7 +273,11 @@ class Handlers:
                 action,
                 guest=guest,
                 query_id=query.id,
-                message_id=query.message.message_id if query.message else None,
+                recipient=Recipient(
+                    chat_id=guest.chat_id,
+                    reply_to_message_id=query.message.message_id if query.message else None,
+                    language=guest.language,
+                ),
                 limits=self._desk.terms.limits,
             )
 

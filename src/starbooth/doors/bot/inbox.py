@@ -258,7 +258,7 @@ def is_about_money(update: Update) -> bool:
 
 
 def chat_key(update: Update) -> str:
-    """Whose turn an update takes: its chat, else its person, else nobody's but its own."""
+    """Whose turn an update takes: its chat, in a group each person there, else its person, else nobody's."""
     if is_urgent(update):
         return f"update:{_update_id(update)}"
     for payload in update.values():
@@ -268,9 +268,10 @@ def chat_key(update: Update) -> str:
             chat_id = _id_in(place, "chat") or _id_in(payload, "chat")
             if chat_id is None and "subscription" in update:
                 chat_id = _id_in(payload, "user")  # in turn with its payments, messages of that chat
-            if chat_id is not None:
-                return chat_id
             person_id = _id_in(payload, "from") or _id_in(payload, "user")
+            if chat_id is not None:
+                is_group = chat_id.startswith("-") and person_id is not None
+                return f"{chat_id}:{person_id}" if is_group else chat_id
             if person_id is not None:
                 return f"user:{person_id}"
     return f"update:{_update_id(update)}"

@@ -22,7 +22,9 @@ class BotMessenger:
     def __init__(self, bot: Bot) -> None:
         self._bot = bot
 
-    async def send_text(self, screen: Screen, *, chat_id: int, reply_to_message_id: int | None) -> int:
+    async def send_text(
+        self, screen: Screen, *, chat_id: int, reply_to_message_id: int | None, thread_id: int | None = None
+    ) -> int:
         """Send the screen's words and buttons as a new message and return its id. Not safe to repeat."""
         return await send_text(
             self._bot,
@@ -30,6 +32,7 @@ class BotMessenger:
             chat_id=chat_id,
             keyboard=keyboard(screen),
             reply_to_message_id=reply_to_message_id,
+            thread_id=thread_id,
         )
 
     async def edit_text(self, screen: Screen, *, chat_id: int, message_id: int) -> None:

@@ -36,7 +36,6 @@ from starbooth.outside.telegram.invoices import Invoice, answer_checkout, send_i
 _log = structlog.get_logger()
 
 # What a forwarded invoice says to the bot when its button is pressed.
-START_PARAMETER = "buy"
 
 
 def payments_router(desk: Desk) -> Router:
@@ -54,7 +53,7 @@ def shop_router(desk: Desk) -> Router:
     router = Router()
     router.message.register(till.on_buy, CommandFilter(Command.BUY, ignore_case=True))
     router.message.register(
-        till.on_buy, CommandFilter(Command.START, ignore_case=True, magic=F.args == START_PARAMETER)
+        till.on_buy, CommandFilter(Command.START, ignore_case=True, magic=F.args == screens.START_PARAMETER)
     )
     router.callback_query.register(till.on_show, F.data == screens.SHOW)
     router.callback_query.register(till.on_forget, F.data == screens.FORGET)
@@ -126,7 +125,7 @@ class _Till:
             invoice_for(met.words, purchase, price_stars=price_stars),
             chat_id=chat_id,
             pay_label=screens.word_pay_button(met.words, purchase),
-            start_parameter=START_PARAMETER,
+            start_parameter=screens.START_PARAMETER,
         )
 
     async def on_checkout(self, query: PreCheckoutQuery) -> None:

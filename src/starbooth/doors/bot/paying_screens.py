@@ -21,6 +21,7 @@ from starbooth.doors.bot.words import Words
 PREFIX = "buy:"
 SHOW = "buy:packs"
 FORGET = "buy:forget"
+START_PARAMETER = "buy"  # of a link that opens the shop in private
 _PACK = re.compile(r"buy:pack:([0-9]{1,7}):([0-9]{1,7}):([0-9]{1,7})")
 
 

@@ -36,9 +36,9 @@ class Pressed:
 
 
 async def press(
-    tx: Tx, action: Action, *, guest: Guest, query_id: str, message_id: int | None, limits: Limits
+    tx: Tx, action: Action, *, guest: Guest, query_id: str, recipient: Recipient, limits: Limits
 ) -> Pressed:
-    """Do what the button says, for the guest who pressed it.
+    """Do what the button says, for the guest who pressed it. recipient: where a new order is answered.
 
     Locks: as cancelling or placing an order does. Repeat: the same `query_id` does nothing new.
     Raises: NoSuchOrder (also for somebody else's), TooLateToCancel, and what placing an order raises; after
@@ -52,7 +52,6 @@ async def press(
         if view.state is not OrderState.CANCELLED:  # else it was this button, pressed or handled twice
             await cancel_waiting(tx, order_id=action.order_id, user_id=guest.user_id)
         return Pressed(toast=cancelled(words, returned_stars=view.price_stars).striptags())
-    recipient = Recipient(chat_id=guest.chat_id, reply_to_message_id=message_id, language=guest.language)
     return await _order(tx, action, view, query_id=query_id, recipient=recipient, limits=limits)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 from aiogram import Bot
-from aiogram.types import BotCommand
+from aiogram.types import BotCommand, BotCommandScopeAllGroupChats
 
 from starbooth.base.database import Database
 from starbooth.base.errors import Unavailable
@@ -16,7 +16,7 @@ from starbooth.base.settings import Settings
 from starbooth.domain.users.guests import Language
 from starbooth.doors.bot.address import WEBHOOK_PATH, webhook_secret
 from starbooth.doors.bot.answers import describe_bot
-from starbooth.doors.bot.commands import Command, describe_command, offered_commands
+from starbooth.doors.bot.commands import GROUP_COMMANDS, Command, describe_command, offered_commands
 from starbooth.doors.bot.handlers import ALLOWED_UPDATES, Handlers
 from starbooth.doors.bot.handling import run_inbox
 from starbooth.doors.bot.polling import poll_updates
@@ -105,6 +105,11 @@ async def _introduce_in(bot: Bot, commands: Sequence[Command], words: Words, cod
     long_text, short_text = describe_bot(words)
     with telegram_errors():
         await bot.set_my_commands(described, language_code=code)
+        await bot.set_my_commands(
+            [each for each in described if each.command in GROUP_COMMANDS],
+            scope=BotCommandScopeAllGroupChats(),
+            language_code=code,
+        )
         await bot.set_my_description(long_text, language_code=code)
         await bot.set_my_short_description(short_text, language_code=code)
 

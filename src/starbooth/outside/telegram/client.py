@@ -21,6 +21,7 @@ from aiogram.exceptions import (
     TelegramConflictError,
     TelegramEntityTooLarge,
     TelegramForbiddenError,
+    TelegramMigrateToChat,
     TelegramNetworkError,
     TelegramRetryAfter,
     TelegramServerError,
@@ -41,6 +42,7 @@ from starbooth.outside.telegram.errors import (
     AlreadyRefunded,
     Blocked,
     ChargeUnknown,
+    ChatMoved,
     MessageGone,
     NotModified,
     TelegramRefused,
@@ -83,8 +85,11 @@ async def send_text(
     chat_id: int,
     keyboard: InlineKeyboardMarkup | None = None,
     reply_to_message_id: int | None = None,
+    thread_id: int | None = None,
 ) -> int:
     """Send a message and return its id. Not safe to repeat. If what it replies to is gone, it stands alone.
+
+    thread_id: a topic of a group.
 
     Raises: Blocked, TelegramRefused, TelegramUnavailable.
     """
@@ -93,7 +98,12 @@ async def send_text(
         reply = ReplyParameters(message_id=reply_to_message_id, allow_sending_without_reply=True)
     with telegram_errors():
         message = await bot.send_message(
-            chat_id, html, parse_mode=ParseMode.HTML, reply_markup=keyboard, reply_parameters=reply
+            chat_id,
+            html,
+            message_thread_id=thread_id,
+            parse_mode=ParseMode.HTML,
+            reply_markup=keyboard,
+            reply_parameters=reply,
         )
     return message.message_id
 
@@ -166,6 +176,8 @@ def telegram_errors() -> Iterator[None]:
         raise TelegramUnavailable(
             "Telegram does not take the token: check STARBOOTH_TELEGRAM_TOKEN"
         ) from error
+    except TelegramMigrateToChat as error:
+        raise ChatMoved(error.migrate_to_chat_id) from error
     except TelegramForbiddenError as error:
         raise Blocked(error.message[:_REASON]) from error
     except TelegramAPIError as error:
@@ -186,6 +198,11 @@ _BY_TEXT: tuple[tuple[str, type[Exception]], ...] = (
     ("query_id_invalid", TooLate),
     ("chat not found", Blocked),
     ("user is deactivated", Blocked),
+    ("message thread not found", Blocked),
+    ("topic_closed", Blocked),
+    ("topic_deleted", Blocked),
+    ("not enough rights to send", Blocked),
+    ("chat_write_forbidden", Blocked),
     ("charge_already_refunded", AlreadyRefunded),
     ("charge_not_found", ChargeUnknown),
 )

@@ -12,7 +12,15 @@ class TooMany(TelegramUnavailable):
 
 
 class Blocked(Exception):
-    """This chat takes no messages of ours: blocked, deleted, or never opened."""
+    """This chat takes no messages of ours: blocked, deleted, never opened, or a group closed to us."""
+
+
+class ChatMoved(Blocked):
+    """The group is another chat by now, `to_chat_id`: nothing can be said or edited in the old one."""
+
+    def __init__(self, to_chat_id: int) -> None:
+        super().__init__(f"the group has moved to {to_chat_id}")
+        self.to_chat_id = to_chat_id
 
 
 class MessageGone(Exception):
