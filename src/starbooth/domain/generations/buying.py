@@ -15,6 +15,7 @@ from starbooth.base.errors import Unavailable
 from starbooth.domain.catalog import engines
 from starbooth.domain.generations.keeping import fail
 from starbooth.domain.generations.outside import Outside
+from starbooth.domain.generations.wording import words_to_paint
 from starbooth.domain.orders import run as orders
 from starbooth.domain.orders.run import Claim, TicketRow
 from starbooth.outside.engine.contract import Engine, EngineRefused, EngineUnavailable, PaintOrder, Ticket
@@ -251,12 +252,11 @@ def _allowed(ticket: TicketRow) -> Sequence[str]:
 
 
 async def _paint_order(outside: Outside, engine: Engine, ticket: TicketRow) -> PaintOrder:
-    asked: Mapping[str, Any] = ticket.request["asked"]
     frozen: Mapping[str, Any] = ticket.request["frozen"]
     photo_key = frozen.get("photo_key")
     photo_url = None if photo_key is None else await outside.photos.lend(engine, outside.storage, photo_key)
     return PaintOrder(
-        prompt=frozen.get("words", asked["prompt"]),
+        prompt=words_to_paint(ticket.request, ticket.number),
         width_px=frozen["width_px"],
         height_px=frozen["height_px"],
         steps=frozen["steps"],

@@ -24,6 +24,16 @@ class PromptTooLong(Refusal):
         self.limit = limit
 
 
+class TooManyOptions(Refusal):
+    """The prompt's groups have more options than are looked through. Nothing was charged."""
+
+    code: ClassVar[str] = "too_many_options"
+
+    def __init__(self, *, limit: int) -> None:
+        super().__init__(str(limit))
+        self.limit = limit
+
+
 class CountRefused(Refusal):
     """So many pictures cannot be asked for at once. Nothing was charged."""
 

@@ -10,11 +10,12 @@ from starbooth.base.ids import new_id
 from starbooth.base.jobs import enqueue
 from starbooth.domain.delivery.owe import owe, show_job
 from starbooth.domain.generations.tables import generations
+from starbooth.domain.generations.wording import words_to_paint
 from starbooth.domain.orders import end
 from starbooth.domain.orders.end import EndedOrder, TicketEnd
 
 # What the recipe of a picture tells beside what the contract has columns for.
-_TOLD = ("model_name", "steps", "guidance", "strength", "words")
+_TOLD = ("model_name", "steps", "guidance", "strength")
 _TOLD_OF_LORA = ("lora_id", "name", "weight")
 
 
@@ -63,6 +64,8 @@ def _row(
     assert ticket.file_key is not None
     frozen = ended.request["frozen"]
     loras = frozen.get("loras", [])
+    prompt = ended.request["asked"]["prompt"]
+    words = words_to_paint(ended.request, ticket.number)
     # What does not divide evenly is told on the first pictures, so that the rows sum up to the charge.
     share, rest = divmod(ended.spent_stars, pictures)
     return {
@@ -70,7 +73,7 @@ def _row(
         "userId": ended.user_id,
         "baseModelId": frozen["base_model_id"],
         "loraId": loras[0]["lora_id"] if loras else None,
-        "prompt": ended.request["asked"]["prompt"],
+        "prompt": prompt,
         "negativePrompt": frozen.get("negative"),
         "imageUrl": file_url(ticket.file_key),
         "seed": ticket.seed,
@@ -80,6 +83,7 @@ def _row(
             "number": ticket.number,
             "fileKey": ticket.file_key,
             **{name: frozen[name] for name in _TOLD if name in frozen},
+            **({"words": words} if words != prompt else {}),
             **({"loras": [{name: each[name] for name in _TOLD_OF_LORA} for each in loras]} if loras else {}),
             **({"hasPhoto": True} if "photo_key" in frozen else {}),
             **ticket.facts,

@@ -13,6 +13,7 @@ from starbooth.domain.generations.picture import (
     PictureFacts,
     examine,
 )
+from starbooth.domain.generations.wording import words_to_paint
 from starbooth.domain.orders import run as orders
 from starbooth.domain.orders.run import TicketRow
 from starbooth.domain.pictures.marking import Unmarkable, mark
@@ -79,7 +80,7 @@ def _finish(body: bytes, recipe: Recipe) -> tuple[PictureFacts, bytes, bytes]:
 def _recipe(ticket: TicketRow) -> Recipe:
     frozen = ticket.request["frozen"]
     return Recipe(
-        prompt=frozen.get("words", ticket.request["asked"]["prompt"]),
+        prompt=words_to_paint(ticket.request, ticket.number),
         negative=frozen.get("negative", ""),
         model=frozen.get("model_name", ticket.endpoint),
         seed=ticket.seed,

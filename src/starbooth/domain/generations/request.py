@@ -15,6 +15,7 @@ from starbooth.domain.generations.choices import Choices
 from starbooth.domain.generations.errors import PromptEmpty, PromptTooLong, StarsMissing
 from starbooth.domain.generations.photos import use_photo
 from starbooth.domain.generations.quote import Quote, quote
+from starbooth.domain.generations.wording import Wording, is_paintable, read_options, word_pictures
 from starbooth.domain.orders.cart import Wish
 from starbooth.domain.orders.place import NewOrder, OrderKind, PlacedOrder, Source, is_placed, place
 from starbooth.domain.prompts.errors import PromptRefused, PromptsPaused
@@ -63,7 +64,7 @@ def clean_prompt(prompt: str) -> str:
     Raises: PromptEmpty, PromptTooLong.
     """
     kept = clean_words(prompt)
-    if not any(unicodedata.category(letter)[0] in "LNS" for letter in kept):
+    if not is_paintable(kept):
         raise PromptEmpty
     if len(kept) > LONGEST_PROMPT:
         raise PromptTooLong(length=len(kept), limit=LONGEST_PROMPT)
@@ -93,21 +94,24 @@ async def request_pictures(
 
     recipient: None where nobody waits in a chat. price_stars: of the whole order, where it was promised; else
     the offer's. Repeat: the same request key returns the first order.
-    Raises: PromptEmpty, PromptTooLong, PhotoGone, what `quote` raises, PromptRefused, which `note_refusal`
-    must count, PromptsPaused, StarsMissing, TooManyOrders, RequestKeyReused; after any of them `tx` must be
-    rolled back.
+    Raises: PromptEmpty, PromptTooLong, TooManyOptions, PhotoGone, what `quote` raises, PromptRefused, which
+    `note_refusal` must count, PromptsPaused, StarsMissing, TooManyOrders, RequestKeyReused; after any of them
+    `tx` must be rolled back.
     """
     asked = Asked(
         prompt=clean_prompt(ask.prompt),
         choices=replace(ask.choices, negative=clean_words(ask.choices.negative)),
         photo=ask.photo,
     )
+    line = read_options(asked.prompt, limit=LONGEST_PROMPT)
     photo_size_px = None if ask.photo is None else (ask.photo.width_px, ask.photo.height_px)
     quoted = await quote(tx, asked.choices, user_id=ask.user_id, photo_size_px=photo_size_px)
-    await _require_allowed(tx, ask, [asked.prompt], limits)
+    triggers = [each.trigger_word for each in quoted.loras]
+    wording = word_pictures(line, _choose_seeds(asked.choices), trigger_words=triggers)
+    await _require_allowed(tx, ask, wording.texts, limits)
     price = quoted.price_stars if price_stars is None else price_stars
     try:
-        placed = await place(tx, _new_order(ask, asked, quoted, limits, price_stars=price))
+        placed = await place(tx, _new_order(ask, asked, quoted, wording, limits, price_stars=price))
     except NotEnoughStars as refusal:
         wish = _wish(ask, asked, recipient, price_stars=price)
         raise StarsMissing(wish=wish, balance_stars=refusal.balance_stars) from refusal
@@ -143,7 +147,7 @@ async def _require_allowed(tx: Tx, ask: PictureRequest, texts: Sequence[str], li
 
 
 def _new_order(
-    ask: PictureRequest, asked: Asked, quoted: Quote, limits: Limits, *, price_stars: int
+    ask: PictureRequest, asked: Asked, quoted: Quote, wording: Wording, limits: Limits, *, price_stars: int
 ) -> NewOrder:
     return NewOrder(
         request_key=ask.request_key,
@@ -152,8 +156,8 @@ def _new_order(
         source=ask.source,
         endpoint=quoted.endpoint,
         asked=asked.to_json(),
-        frozen=_frozen(asked, quoted),
-        seeds=_choose_seeds(asked.choices),
+        frozen={**_frozen(asked, quoted), **wording.to_json(asked.prompt)},
+        seeds=wording.seeds,
         price_stars=price_stars,
         deadline=limits.deadline,
         active_limit=limits.active_orders,
@@ -161,9 +165,8 @@ def _new_order(
 
 
 def _frozen(asked: Asked, quoted: Quote) -> dict[str, Any]:
-    """What we decided for the order. `words` are what is painted, where they differ from the guest's."""
+    """What we decided for the order, beside its words."""
     width_px, height_px = quoted.size_px
-    words = with_triggers(asked.prompt, [each.trigger_word for each in quoted.loras])
     return {
         "base_model_id": quoted.offer.base_model_id,
         "base_model": quoted.offer.kind.value,
@@ -174,17 +177,10 @@ def _frozen(asked: Asked, quoted: Quote) -> dict[str, Any]:
         "height_px": height_px,
         "steps": quoted.steps,
         "guidance": quoted.guidance,
-        **({"words": words} if words != asked.prompt else {}),
         **({"negative": asked.choices.negative} if asked.choices.negative else {}),
         **({"photo_key": asked.photo.key, "strength": quoted.strength} if asked.photo else {}),
         **({"loras": [asdict(each) for each in quoted.loras]} if quoted.loras else {}),
     }
-
-
-def with_triggers(prompt: str, trigger_words: list[str]) -> str:
-    """The prompt with the LoRAs' trigger words before it, those that it does not hold already."""
-    missing = [word for word in trigger_words if word and word.lower() not in prompt.lower()]
-    return ", ".join([*dict.fromkeys(missing), prompt])
 
 
 def _wish(ask: PictureRequest, asked: Asked, recipient: Recipient | None, *, price_stars: int) -> Wish:

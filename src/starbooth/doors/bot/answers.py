@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from starbooth.base.errors import Refusal
 from starbooth.domain.delivery.screen import Button, Screen
-from starbooth.domain.generations.errors import CountRefused, PromptTooLong
+from starbooth.domain.generations.errors import CountRefused, PromptTooLong, TooManyOptions
 from starbooth.domain.orders.errors import TooManyOrders
 from starbooth.domain.prompts.errors import PromptsPaused
 from starbooth.domain.stars.errors import NotEnoughStars
@@ -197,6 +197,12 @@ def word_refusal(refusal: Refusal, words: Words) -> Markup:
                 "That is {length} characters, and I take {limit} at most. Nothing was charged.",
                 length=refusal.length,
                 limit=refusal.limit,
+            )
+        case TooManyOptions():
+            return words.say_n(
+                "I look through {n} option of a prompt at most. Nothing was charged.",
+                "I look through {n} options of a prompt at most. Nothing was charged.",
+                refusal.limit,
             )
         case PromptsPaused():
             return words.say(
