@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 
 from starbooth.outside.engine.contract import (
     Engine,
@@ -47,6 +48,7 @@ class MemoryEngine:
     next_results: deque[Exception] = field(default_factory=deque)
     next_fetches: deque[Exception] = field(default_factory=deque)
     submit_calls: int = 0
+    cost: Decimal | None = Decimal("0.025")
     uploads: list[tuple[str, bytes, int]] = field(default_factory=list)
     _states: dict[str, Waiting | Working | Finished | Exception] = field(default_factory=dict)
     _results: dict[str, EngineResult | Exception] = field(default_factory=dict)
@@ -99,6 +101,11 @@ class MemoryEngine:
         if isinstance(result, Exception):
             raise result
         return result
+
+    def cost_usd(
+        self, endpoint: str, result: EngineResult, *, width_px: int, height_px: int
+    ) -> Decimal | None:
+        return self.cost
 
     async def cancel(self, ticket: Ticket) -> None:
         self.cancelled.append(ticket.request_id)

@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 import tomllib
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -81,6 +82,12 @@ class Settings(BaseSettings):
     )
     engine_account: str | None = Field(
         default=None, description="Account id of your own engines; webhooks that name another are refused."
+    )
+    engine_usd_per_hour: Decimal = Field(
+        default=Decimal(0),
+        ge=0,
+        le=1000,
+        description="What an hour of your own engines' painting costs you, for `starbooth costs`.",
     )
     fal_account: str | None = Field(
         default=None, description="Your account id at fal.ai; webhooks that name another are refused."

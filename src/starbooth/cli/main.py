@@ -226,6 +226,16 @@ def reconcile(
     sys.exit(_await(reconcile_now(_settings(), is_fresh_too=fresh)))
 
 
+@app.command()
+def costs(
+    days: Annotated[int, typer.Option(min=1, max=3650, help="Of how many last days.")] = 30,
+) -> None:
+    """Add up what pictures cost and what guests paid for them, by model and engine."""
+    from starbooth.cli.costs import print_costs
+
+    sys.exit(_await(print_costs(_settings(), days=days)))
+
+
 promo = typer.Typer(help="Promo codes: words that guests turn into stars.", no_args_is_help=True)
 app.add_typer(promo, name="promo")
 

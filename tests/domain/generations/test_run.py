@@ -129,6 +129,18 @@ class TestTheStraightWay:
         assert len(await read_pictures(database, order_id)) == 1
         await assert_accounts_are_true(database)
 
+    async def test_what_it_cost_the_operator_is_noted_exactly(
+        self, database: Database, outside: Outside, engine: MemoryEngine, guest: str
+    ) -> None:
+        order_id = await start(database, outside, guest, pictures=2)
+        engine.finish(0)
+        await look_again(database, outside)
+        engine.cost = None  # an endpoint of which no price is known
+        engine.finish(1)
+        await look_again(database, outside)
+        noted = [each["metadata"]["cost_usd"] for each in await read_pictures(database, order_id)]
+        assert noted == ["0.025", None]
+
     async def test_progress_is_told_on_the_way(
         self, database: Database, outside: Outside, engine: MemoryEngine, guest: str
     ) -> None:

@@ -6,6 +6,7 @@ The engine is noted before it is called, so that whoever comes after a kill know
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import structlog
@@ -164,15 +165,25 @@ async def wait_for_adoption(database: Database, outside: Outside, ticket: Ticket
 
 
 async def end_badly(
-    database: Database, outside: Outside, claim: Claim, ticket: TicketRow, *, code: str, detail: str = ""
+    database: Database,
+    outside: Outside,
+    claim: Claim,
+    ticket: TicketRow,
+    *,
+    code: str,
+    detail: str = "",
+    cost_usd: Decimal | None = None,
 ) -> timedelta | None:
-    """The engine said no. Another may say yes, unless it is the request itself that is wrong."""
+    """The engine said no. Another may say yes, unless it is the request itself that is wrong.
+
+    cost_usd: what the engine charges nevertheless; not noted of a ticket that goes on to another engine.
+    """
     assert ticket.engine is not None
     can_go_on = code in _NOT_THE_REQUESTS_FAULT and outside.router.can_choose_other(
         ticket.engine, ticket.endpoint, _allowed(ticket), ticket.tried
     )
     if not can_go_on:
-        await fail(database, outside, ticket, code=code, detail=detail)
+        await fail(database, outside, ticket, code=code, detail=detail, cost_usd=cost_usd)
         return None
     return await move_on(database, claim, ticket, reason=code)
 

@@ -1,6 +1,8 @@
 """Keeping what an engine made: fetched at once, looked at, stored under the order's name, recorded."""
 
 import asyncio
+from decimal import Decimal
+from typing import Any
 
 import structlog
 
@@ -31,9 +33,27 @@ async def keep(
 
     Repeat: harmless, also after a kill between the files and the record.
 
-    Raises: EngineRefused where there is no picture to keep: "no_picture", "broken_picture",
-    "content_policy_violation", "too_large", "foreign_address"; Unavailable.
+    Raises: EngineRefused (with what it cost) where there is no picture to keep: "no_picture",
+    "broken_picture", "content_policy_violation", "too_large", "foreign_address"; Unavailable.
     """
+    try:
+        facts, file_key = await _store(outside, engine, ticket, result)
+    except EngineRefused as refusal:
+        refusal.cost_usd = _cost_usd(engine, ticket, result)
+        raise
+    async with database.transaction() as tx:
+        await orders.note_done(
+            tx, order_id=ticket.order_id, number=ticket.number, file_key=file_key, facts=facts
+        )
+        has_ended = await finish_if_complete(tx, ticket.order_id, file_url=outside.file_url)
+    if has_ended:
+        outside.on_ended(ticket.order_id)
+
+
+async def _store(
+    outside: Outside, engine: Engine, ticket: TicketRow, result: EngineResult
+) -> tuple[dict[str, Any], str]:
+    """Put the files where they stay. Returns what there is to record, and the picture's key."""
     picture = next(iter(result.pictures), None)
     if picture is None:
         raise EngineRefused("no_picture")
@@ -49,6 +69,7 @@ async def keep(
         outside.storage.put(file_key, marked, facts.content_type),
         outside.storage.put(thumbnail_key(ticket.order_id, ticket.number), small, "image/jpeg"),
     )
+    cost_usd = _cost_usd(engine, ticket, result)
     noted = {
         "width_px": facts.width_px,
         "height_px": facts.height_px,
@@ -57,14 +78,16 @@ async def keep(
         "endpoint": ticket.endpoint,
         "inference_s": result.inference_s,
         "billable_units": result.billable_units,
+        "cost_usd": None if cost_usd is None else str(cost_usd),
     }
-    async with database.transaction() as tx:
-        await orders.note_done(
-            tx, order_id=ticket.order_id, number=ticket.number, file_key=file_key, facts=noted
-        )
-        has_ended = await finish_if_complete(tx, ticket.order_id, file_url=outside.file_url)
-    if has_ended:
-        outside.on_ended(ticket.order_id)
+    return noted, file_key
+
+
+def _cost_usd(engine: Engine, ticket: TicketRow, result: EngineResult) -> Decimal | None:
+    frozen = ticket.request["frozen"]
+    return engine.cost_usd(
+        ticket.endpoint, result, width_px=frozen["width_px"], height_px=frozen["height_px"]
+    )
 
 
 def thumbnail_key(order_id: str, number: int) -> str:
@@ -92,9 +115,21 @@ def _recipe(ticket: TicketRow) -> Recipe:
 
 
 async def fail(
-    database: Database, outside: Outside, ticket: TicketRow, *, code: str, detail: str = ""
+    database: Database,
+    outside: Outside,
+    ticket: TicketRow,
+    *,
+    code: str,
+    detail: str = "",
+    cost_usd: Decimal | None = None,
 ) -> None:
-    """Note that no picture will come of a ticket, and end the order if it is complete. Repeat: harmless."""
+    """Note that no picture will come of a ticket, and end the order if it is complete. Repeat: harmless.
+
+    cost_usd: what the engine charges nevertheless, where it had finished.
+    """
+    facts = {"detail": detail} if detail else {}
+    if cost_usd is not None:
+        facts["cost_usd"] = str(cost_usd)
     _log.warning("ticket.failed", order=ticket.order_id, number=ticket.number, code=code, detail=detail)
     async with database.transaction() as tx:
         await orders.note_failed(
@@ -102,7 +137,7 @@ async def fail(
             order_id=ticket.order_id,
             number=ticket.number,
             error_code=code,
-            facts={"detail": detail} if detail else {},
+            facts=facts,
         )
         has_ended = await finish_if_complete(tx, ticket.order_id, file_url=outside.file_url)
     if has_ended:

@@ -87,9 +87,10 @@ async def _watch(
             await keep(database, outside, engine, ticket, await engine.result(_engine_ticket(ticket)))
             await note_success(database, outside, engine.name, ticket.endpoint)
             return None
-    except (EngineRefused, TicketLost) as end:
-        code = end.code if isinstance(end, EngineRefused) else end.cause
-        return await end_badly(database, outside, claim, ticket, code=code, detail=end.detail)
+    except EngineRefused as end:
+        return await _refuse(database, outside, claim, ticket, end)
+    except TicketLost as lost:
+        return await end_badly(database, outside, claim, ticket, code=lost.cause, detail=lost.detail)
     except Unavailable as error:
         return await _try_again(database, outside, claim, ticket, error)
     if isinstance(status, Working) and status.progress is not None:
@@ -114,13 +115,27 @@ async def collect(
             result = await engine.result(_engine_ticket(ticket))
         await keep(database, outside, engine, ticket, result)
     except EngineRefused as refusal:
-        delay = await end_badly(database, outside, claim, ticket, code=refusal.code, detail=refusal.detail)
+        delay = await _refuse(database, outside, claim, ticket, refusal)
         if delay is not None:
             async with database.statement() as tx:
                 await orders.check_again(tx, claim, check_in=delay)
     except Unavailable as error:
         # The sweep looks at this order within a second or so, and counts the tries.
         log_trouble(error, ticket)
+
+
+async def _refuse(
+    database: Database, outside: Outside, claim: Claim, ticket: TicketRow, refusal: EngineRefused
+) -> timedelta | None:
+    return await end_badly(
+        database,
+        outside,
+        claim,
+        ticket,
+        code=refusal.code,
+        detail=refusal.detail,
+        cost_usd=refusal.cost_usd,
+    )
 
 
 async def _try_again(

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, TypeVar
 
 import fal_client
@@ -34,6 +35,7 @@ from starbooth.outside.engine.contract import (
     Working,
 )
 from starbooth.outside.engine.inputs import arguments
+from starbooth.outside.engine.prices import list_cost_usd
 from starbooth.outside.engine.wire import CALL_S, EngineHTTP, Rewrite, body_of
 
 __all__ = ["FalEngine", "open_engines", "result_from_payload"]
@@ -52,7 +54,12 @@ def open_engines(settings: Settings) -> dict[str, Engine]:
     key = settings.engine_key.get_secret_value() if settings.engine_key else "none"
     engines: dict[str, Engine] = {
         name: FalEngine(
-            name=name, key=key, base_url=url, is_deduplicating=True, account=settings.engine_account
+            name=name,
+            key=key,
+            base_url=url,
+            is_deduplicating=True,
+            account=settings.engine_account,
+            usd_per_hour=settings.engine_usd_per_hour,
         )
         for name, url in (*own, *settings.engines)
     }
@@ -84,8 +91,10 @@ class FalEngine:
         is_deduplicating: bool,
         account: str | None,
         call_s: float = CALL_S,
+        usd_per_hour: Decimal = Decimal(0),
     ) -> None:
         self.name = name
+        self._usd_per_hour = usd_per_hour
         self.is_deduplicating = is_deduplicating
         self._base = httpx.URL(base_url) if base_url is not None else None
         self._account = account
@@ -147,6 +156,17 @@ class FalEngine:
         units = response.headers.get("x-fal-billable-units", "")
         is_decimal = re.fullmatch(r"\d{1,9}(\.\d{1,9})?", units)
         return result_from_payload(body_of(response), billable_units=float(units) if is_decimal else None)
+
+    def cost_usd(
+        self, endpoint: str, result: EngineResult, *, width_px: int, height_px: int
+    ) -> Decimal | None:
+        """See Engine.cost_usd."""
+        if not self.is_deduplicating:
+            return list_cost_usd(
+                endpoint, width_px=width_px, height_px=height_px, billable_units=result.billable_units
+            )
+        hours = Decimal(str(result.inference_s or 0)) / 3600
+        return round(hours * self._usd_per_hour, 6)
 
     async def cancel(self, ticket: Ticket) -> None:
         """See Engine.cancel."""

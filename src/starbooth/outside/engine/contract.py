@@ -7,6 +7,7 @@ with `submit`, watched with `status` or a webhook, and collected from with `resu
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Protocol
 
 from starbooth.base.errors import Unavailable
@@ -17,7 +18,10 @@ class EngineRefused(Exception):
 
     `code` is the engine's word for it ("content_policy_violation", "invalid_input", "cancelled", ...).
     `detail` is for the operator: shortened, and without the guest's prompt.
+    `cost_usd`: what the engine charges nevertheless, where that is known.
     """
+
+    cost_usd: Decimal | None = None
 
     def __init__(self, code: str, detail: str = "") -> None:
         super().__init__(f"{code}: {detail}" if detail else code)
@@ -180,6 +184,15 @@ class Engine(Protocol):
         """What came of a finished request. Repeat: harmless.
 
         Raises: EngineRefused, TicketLost, EngineUnavailable ("not_finished" if asked too early).
+        """
+        ...
+
+    def cost_usd(
+        self, endpoint: str, result: EngineResult, *, width_px: int, height_px: int
+    ) -> Decimal | None:
+        """What a request for one picture of this size cost the operator; None where that is not known.
+
+        By list prices, or by the time that an engine of our own took. Asks nobody.
         """
         ...
 
