@@ -117,7 +117,9 @@ class TestWhoseTurnItIs:
     @pytest.mark.parametrize(
         ("update", "key"),
         [
-            ({"message": {"chat": {"id": -5}, "from": {"id": 7}}}, "-5"),
+            ({"message": {"chat": {"id": -5}, "from": {"id": 7}}}, "-5:7"),
+            ({"message": {"chat": {"id": -5}}}, "-5"),
+            ({"callback_query": {"from": {"id": 7}, "message": {"chat": {"id": -5}}}}, "-5:7"),
             ({"callback_query": {"from": {"id": 7}, "message": {"chat": {"id": 8}}}}, "8"),
             ({"callback_query": {"from": {"id": 7}, "inline_message_id": "x"}}, "user:7"),
             ({"my_chat_member": {"chat": {"id": 7}, "from": {"id": 7}}}, "7"),
@@ -129,7 +131,7 @@ class TestWhoseTurnItIs:
             ({"message": None}, "update:1"),
         ],
     )
-    def test_the_key_is_the_chat_else_the_person_else_the_update(
+    def test_the_key_is_the_chat_in_groups_with_the_person_else_the_person_else_the_update(
         self, update: dict[str, Any], key: str
     ) -> None:
         assert chat_key({"update_id": 1, **update}) == key
