@@ -137,7 +137,7 @@ class TestPromo:
             asked = await ada.say(f"/promo GUESS{number}")
             await answer_to(ada, asked, "I do not know this code.")
         asked = await ada.say("/promo SUMMER")
-        await answer_to(ada, asked, "Please wait: about 60 min.")
+        await answer_to(ada, asked, "Please wait: about 60\u00a0min.")
         assert await balance_of(database, ada) == 20
 
     async def test_a_code_that_is_used_up_says_so_in_the_guests_language(

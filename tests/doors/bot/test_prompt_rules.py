@@ -65,7 +65,7 @@ class TestRefused:
             await answer_to(ada, await ada.say(BAD), NO)
         for prompt in (BAD, "a red boat"):
             paused = await answer_to(ada, await ada.say(prompt), PAUSE)
-            assert "again in about 30 min. Nothing was charged." in paused.text
+            assert "again in about 30\u00a0min. Nothing was charged." in paused.text
         assert await balance_of(database, ada) == 20
         bo = await make_guest("Bo")
         await start(bo)

@@ -205,12 +205,12 @@ class TestPieces:
         [
             (-5, "a few seconds"),
             (9, "a few seconds"),
-            (11, "about 20 s"),
-            (50, "about 50 s"),
-            (55, "about 1 min"),
-            (89, "about 1 min"),
-            (600, "about 10 min"),
-            (3599, "about 60 min"),
+            (11, "about 20\u00a0s"),
+            (50, "about 50\u00a0s"),
+            (55, "about 1\u00a0min"),
+            (89, "about 1\u00a0min"),
+            (600, "about 10\u00a0min"),
+            (3599, "about 60\u00a0min"),
             (9000, "more than an hour"),
         ],
     )

@@ -56,12 +56,15 @@ def plain_stars(words: Words, n: int) -> str:
 
 
 def wait(words: Words, expected: timedelta) -> Markup:
-    """An expected wait, rounded so that it does not flicker: tens of seconds, then minutes, then hours."""
+    """An expected wait, rounded so that it does not flicker: tens of seconds, then minutes, then hours.
+
+    A number is never parted from its unit at the end of a line.
+    """
     seconds = max(0, round(expected.total_seconds()))
     if seconds < 10:
         return words.say("a few seconds")
     if seconds < 55:
-        return words.say("about {seconds} s", seconds=-(-seconds // 10) * 10)
+        return words.say("about {seconds}\u00a0s", seconds=-(-seconds // 10) * 10)
     if seconds <= 3600:
-        return words.say("about {minutes} min", minutes=max(1, round(seconds / 60)))
+        return words.say("about {minutes}\u00a0min", minutes=max(1, round(seconds / 60)))
     return words.say("more than an hour")
