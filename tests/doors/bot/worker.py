@@ -76,6 +76,11 @@ class Worker:
             await asyncio.sleep(0.02)
         raise TimeoutError
 
+    async def orders_after_wait(self, *, count: int = 1) -> list[OrderView]:
+        """Every order there is once there are so many. Raises: TimeoutError."""
+        await self.wait_for_order(count=count)
+        return await self.orders()
+
     async def orders(self) -> list[OrderView]:
         """Every order there is, oldest first."""
         async with self._database.transaction() as tx:

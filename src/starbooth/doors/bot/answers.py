@@ -14,6 +14,7 @@ from starbooth.domain.orders.errors import TooManyOrders
 from starbooth.domain.prompts.errors import PromptsPaused
 from starbooth.domain.stars.errors import NotEnoughStars
 from starbooth.doors.bot.actions import Action
+from starbooth.doors.bot.choice_refusals import word_choice_refusal
 from starbooth.doors.bot.commands import Command, describe_command, group_commands
 from starbooth.doors.bot.gifts_screens import word_gift_refusal
 from starbooth.doors.bot.paying_screens import word_payment_refusal
@@ -91,6 +92,10 @@ def render_help(words: Words, *, commands: Sequence[Command], price_stars: int) 
         words.say(
             "Under a picture, <b>Again</b> paints the same words anew, and <b>Another like it</b> stays close"
             " to the picture and changes its light or its style."
+        ),
+        words.say(
+            "/settings chooses the model, the shape, how many at a time and more, and can have me ask you"
+            " before each picture."
         ),
         words.say("While a picture waits you can cancel it. A picture that does not come out costs nothing."),
         *groups,
@@ -216,7 +221,8 @@ def word_refusal(refusal: Refusal, words: Words) -> Markup:
                 refusal.limit,
             )
     return (
-        word_plan_refusal(refusal, words)
+        word_choice_refusal(refusal, words)
+        or word_plan_refusal(refusal, words)
         or word_payment_refusal(refusal, words)
         or word_gift_refusal(refusal, words)
         or _word_plain_refusal(refusal.code, words)

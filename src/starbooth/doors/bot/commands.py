@@ -12,6 +12,7 @@ class Command(StrEnum):
 
     START = "start"
     PAINT = "paint"
+    SETTINGS = "settings"
     BUY = "buy"
     BALANCE = "balance"
     PLAN = "plan"
@@ -58,6 +59,8 @@ def describe_command(command: Command, words: Words) -> str:
             return words.plain("Say hello")
         case Command.PAINT:
             return words.plain("Paint what you describe")
+        case Command.SETTINGS:
+            return words.plain("Model, shape, LoRAs and more")
         case Command.BUY:
             return words.plain("Top up your stars")
         case Command.BALANCE:

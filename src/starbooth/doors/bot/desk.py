@@ -11,13 +11,14 @@ from aiogram.types import CallbackQuery, Message, User
 from starbooth.base.database import Database, Tx
 from starbooth.base.errors import Refusal
 from starbooth.domain.catalog.offers import default_offer
-from starbooth.domain.delivery.screen import Screen
+from starbooth.domain.delivery.screen import Button, Screen
 from starbooth.domain.generations.errors import StarsMissing
 from starbooth.domain.orders.cart import remember
 from starbooth.domain.prompts.errors import PromptRefused
 from starbooth.domain.prompts.gate import note_refusal
 from starbooth.domain.stars import ledger
 from starbooth.domain.stars.errors import KeyReused, NotEnoughStars
+from starbooth.domain.studio.drafts import put_into_cart
 from starbooth.domain.users.guests import Guest, language_for, meet
 from starbooth.doors.bot import answers, paying_screens
 from starbooth.doors.bot.messenger import BotMessenger
@@ -111,12 +112,28 @@ class Desk:
             price_stars = (await default_offer(tx)).price_stars
             if isinstance(refusal, StarsMissing):
                 await remember(tx, refusal.wish, life=self.terms.invoice_life)
+        return self._short(refusal, words, price_stars=price_stars)
+
+    async def word_shortage_of_draft(
+        self, refusal: StarsMissing, words: Words, draft_id: str, change: Button
+    ) -> Screen:
+        """`word_shortage` for what was put together in a panel: the draft goes into the cart, and can be
+        changed by the button. Repeat: harmless."""
+        async with self.database.transaction() as tx:
+            price_stars = (await default_offer(tx)).price_stars
+            await put_into_cart(tx, draft_id, refusal.wish, life=self.terms.invoice_life)
+        return self._short(refusal, words, price_stars=price_stars, change=change)
+
+    def _short(
+        self, refusal: NotEnoughStars, words: Words, *, price_stars: int, change: Button | None = None
+    ) -> Screen:
         return paying_screens.render_short(
             words,
             self.terms,
             answers.word_refusal(refusal, words),
             price_stars=price_stars,
             is_kept=isinstance(refusal, StarsMissing),
+            change=change,
         )
 
     async def answer(self, query: CallbackQuery, pressed: Pressed) -> None:

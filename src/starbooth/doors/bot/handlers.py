@@ -20,13 +20,16 @@ from aiogram.types import CallbackQuery, ChatMemberUpdated, Message
 from aiogram.types import Update as ParsedUpdate
 from pydantic import ValidationError
 
-from starbooth.base.database import Database
+from starbooth.base.database import Database, Tx
 from starbooth.base.errors import Refusal
 from starbooth.domain.catalog.offers import default_offer
+from starbooth.domain.generations.choices import Choices
 from starbooth.domain.generations.request import PictureRequest, Recipient, request_pictures
 from starbooth.domain.orders.place import Source
 from starbooth.domain.payments.read import is_credited
 from starbooth.domain.stars.errors import NotEnoughStars
+from starbooth.domain.studio.awaited import forget_awaited_of
+from starbooth.domain.studio.remembered import read_remembered
 from starbooth.domain.users.guests import Guest, language_for, note_blocked
 from starbooth.domain.users.operators import raise_alert
 from starbooth.doors.bot import answers, presses
@@ -34,12 +37,14 @@ from starbooth.doors.bot.actions import Action, parse_action
 from starbooth.doors.bot.addressing import COMMAND
 from starbooth.doors.bot.cancelling import cancel_newest
 from starbooth.doors.bot.commands import Command, offered_commands
-from starbooth.doors.bot.desk import Desk
+from starbooth.doors.bot.desk import Desk, Met
 from starbooth.doors.bot.gifts import gifts_router
 from starbooth.doors.bot.groups import groups_router
 from starbooth.doors.bot.groups_screens import render_how
 from starbooth.doors.bot.inbox import Update
 from starbooth.doors.bot.operators import operators_router
+from starbooth.doors.bot.panel import panel_router
+from starbooth.doors.bot.panel_answers import ask_first, take_answer
 from starbooth.doors.bot.papers import papers_router
 from starbooth.doors.bot.paying import payments_router, shop_router
 from starbooth.doors.bot.paying_screens import render_stuck
@@ -82,6 +87,7 @@ class Handlers:
         self._dispatcher.include_router(plan_router(self._desk))
         self._dispatcher.include_router(operators_router(self._desk))
         self._dispatcher.include_router(purse_router(self._desk))
+        self._dispatcher.include_router(panel_router(self._desk))
         self._dispatcher.include_router(gifts_router(self._desk))
         self._dispatcher.include_router(papers_router(self._desk))
         self._dispatcher.include_router(self._router())
@@ -113,10 +119,18 @@ class Handlers:
         if not any(kind in update for kind in ALLOWED_UPDATES):
             return
         parsed = self._parse(update)
+        await self._forget_question(update)
         try:
             await self._dispatcher.feed_update(self._desk.bot, parsed)
         except Blocked:
             await self._note_blocked(update)
+
+    async def _forget_question(self, update: Update) -> None:
+        """Any command calls off what a panel asked to be written."""
+        message = update.get("message") or {}
+        if COMMAND.match(message.get("text") or "") and _chat_type(message) == ChatType.PRIVATE:
+            async with self._desk.database.transaction() as tx:
+                await forget_awaited_of(tx, telegram_id=message["from"]["id"])
 
     def _parse(self, update: Update) -> ParsedUpdate:
         try:
@@ -201,38 +215,50 @@ class Handlers:
             screen = answers.render_cancelled(met.words, returned_stars=returned_stars)
         await self._desk.send(screen, chat_id=message.chat.id)
 
-    async def on_prompt(self, message: Message) -> None:
-        """Order a picture of what is written."""
-        await self._order(message, message.text or "")
+    async def on_prompt(self, message: Message, event_update: ParsedUpdate) -> None:
+        """Order a picture of what is written, or take it as the answer to what a panel asked."""
+        met = await self._desk.meet(message.from_user)
+        if not await take_answer(self._desk, message, met, event_update):
+            await self._paint(message, met, message.text or "")
 
     async def on_paint(self, message: Message, command: CommandObject) -> None:
         """Order a picture by a command, as in groups, or say how."""
-        if command.args:
-            await self._order(message, command.args)
-            return
         met = await self._desk.meet(message.from_user)
+        if command.args:
+            await self._paint(message, met, command.args)
+            return
         await self._desk.send(render_how(met.words), chat_id=message.chat.id)
 
-    async def _order(self, message: Message, prompt: str) -> None:
-        """On success the delivery answers, with the message that becomes the picture."""
-        met = await self._desk.meet(message.from_user)
+    async def _paint(self, message: Message, met: Met, prompt: str) -> None:
+        """Order it as the guest chose, or open a panel for who is asked first.
+
+        Of an order the delivery tells, with the message that becomes the picture.
+        """
         if met.gift_stars:
             await self._desk.send(
                 answers.render_gift(met.words, gift_stars=met.gift_stars), chat_id=message.chat.id
             )
-        ask = PictureRequest(
-            request_key=f"tg:{message.chat.id}:{message.message_id}",
-            user_id=met.guest.user_id,
-            source=Source.BOT,
-            prompt=prompt,
-        )
-        # No reply: the answer stands right below and quotes the words, which a forwarded picture keeps.
-        recipient = Recipient(chat_id=message.chat.id, reply_to_message_id=None, language=met.guest.language)
         try:
             async with self._desk.database.transaction() as tx:
-                await request_pictures(tx, ask, limits=self._desk.terms.limits, recipient=recipient)
+                remembered = await read_remembered(tx, user_id=met.guest.user_id)
+                if not remembered.asks_first:
+                    await self._order(tx, message, met.guest, prompt, remembered.choices)
+            if remembered.asks_first:
+                await ask_first(self._desk, message, met, prompt, remembered.choices)
         except Refusal as refusal:
             await self._desk.refuse(refusal, met.words, message)
+
+    async def _order(self, tx: Tx, message: Message, guest: Guest, prompt: str, choices: Choices) -> None:
+        ask = PictureRequest(
+            request_key=f"tg:{message.chat.id}:{message.message_id}",
+            user_id=guest.user_id,
+            source=Source.BOT,
+            prompt=prompt,
+            choices=choices,
+        )
+        # No reply: the answer stands right below and quotes the words, which a forwarded picture keeps.
+        recipient = Recipient(chat_id=message.chat.id, reply_to_message_id=None, language=guest.language)
+        await request_pictures(tx, ask, limits=self._desk.terms.limits, recipient=recipient)
 
     async def on_unknown_command(self, message: Message) -> None:
         """Say that there is no such command: it is no prompt either, so nothing is charged."""

@@ -97,6 +97,10 @@ def render_privacy(words: Words, *, support: str) -> Screen:
             " is kept, and the people who run the booth read it."
         ),
         words.say(
+            "<b>What you choose.</b> Your settings and presets are kept until you change or delete them, and"
+            " a picture that you put together in a panel until you order it or put it away, at most a day."
+        ),
+        words.say(
             "<b>Your pictures.</b> The words of an order are sent to the image engine that the people"
             " who run this booth have chosen: one of their own, or fal.ai, which has its own rules about"
             " what it keeps. The engine is not told who you are. Your pictures are kept in the booth's"

@@ -55,15 +55,27 @@ def render_not_on_sale(words: Words, terms: Terms, *, price_stars: int) -> Scree
     return _packs(words, terms, head, price_stars=price_stars)
 
 
-def render_short(words: Words, terms: Terms, refusal: Markup, *, price_stars: int, is_kept: bool) -> Screen:
-    """A refusal for lack of stars, with the packs below it. is_kept: what was wanted waits for them."""
+def render_short(
+    words: Words,
+    terms: Terms,
+    refusal: Markup,
+    *,
+    price_stars: int,
+    is_kept: bool,
+    change: Button | None = None,
+) -> Screen:
+    """A refusal for lack of stars, with the packs below it. is_kept: what was wanted waits for them.
+
+    change: the button that lets the guest change what is kept, where it can be changed.
+    """
     if not terms.packs:
         return Screen(html=str(refusal))
     if not is_kept:
         return _packs(words, terms, refusal, price_stars=price_stars)
     promise = words.say("I remember what you wanted: once you top up, it starts by itself, at this price.")
     forget = Button(label=words.plain("Forget it"), action=FORGET)
-    return _packs(words, terms, _join(refusal, promise), price_stars=price_stars, more=((forget,),))
+    last = (forget,) if change is None else (change, forget)
+    return _packs(words, terms, _join(refusal, promise), price_stars=price_stars, more=(last,))
 
 
 def render_forgotten(words: Words) -> str:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from starbooth.base.database import Tx
-from starbooth.domain.catalog.offers import default_offer
 from starbooth.domain.delivery.screen import Screen
 from starbooth.domain.generations.asking import read_asked
 from starbooth.domain.generations.finish import cancel_waiting
+from starbooth.domain.generations.quote import quote
 from starbooth.domain.generations.request import Limits, PictureRequest, Recipient, request_pictures
 from starbooth.domain.orders.end import OrderState
 from starbooth.domain.orders.errors import NoSuchOrder
@@ -66,11 +66,12 @@ async def _order(
         return Pressed(toast=words.plain("On its way."))
     if earlier.is_any_active or earlier.is_any_younger_than(SAME_PRESS_WITHIN):
         return Pressed(toast=words.plain("One is already on its way. Press again when it is there."))
-    price_stars = (await default_offer(tx)).price_stars
+    ask = _ask(action, view, request_key=request_key, turn=earlier.count)
+    photo_size_px = None if ask.photo is None else (ask.photo.width_px, ask.photo.height_px)
+    price_stars = (await quote(tx, ask.choices, user_id=ask.user_id, photo_size_px=photo_size_px)).price_stars
     if action.price_stars is not None and price_stars > action.price_stars:
         screen = render_dearer(words, action=action, price_stars=price_stars)
         return Pressed(toast=words.plain("The price has changed."), screen=screen)
-    ask = _ask(action, view, request_key=request_key, turn=earlier.count)
     placed = await request_pictures(tx, ask, limits=limits, recipient=recipient)
     return Pressed(toast=words.plain("On its way: {stars}.", stars=plain_stars(words, placed.price_stars)))
 

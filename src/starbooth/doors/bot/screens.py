@@ -100,6 +100,8 @@ def word_reason(code: str | None, words: Words) -> Markup:
             return words.say("The painter's rules do not allow it. Other words may work.")
         case "deadline":
             return words.say("It took longer than anybody should wait.")
+        case "photo_gone":
+            return words.say("The photo to start from is not kept any more. Send it to me again.")
         case "broken_picture" | "no_picture" | "no_media_generated" | "too_large" | "foreign_address":
             return words.say("The painter handed over something that is no picture.")
         case "invalid_input" | "feature_not_supported":
