@@ -31,7 +31,7 @@ def painter() -> Iterator[FluxPainter]:
 
 def painted(painter: FluxPainter, *loras: Lora) -> NDArray[Any]:
     """The picture of one scene with these."""
-    (picture,) = painter.paint(replace(SCENE, loras=loras), lambda _step, _steps: True)
+    (picture,) = painter.paint(replace(SCENE, loras=loras), lambda _step, _steps, _peek: True)
     return np.asarray(picture).astype(int)
 
 

@@ -5,6 +5,8 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,8 +17,10 @@ from starbooth.darkroom.judge.prompts import judged_views
 from starbooth.darkroom.judge.verdict import drawn, painted, shares_right
 from starbooth.darkroom.painter import (
     DEFAULT_FOLDER,
+    FluxPainter,
     Manners,
     Painter,
+    Peek,
     Scene,
     Stopped,
     fitted,
@@ -49,7 +53,7 @@ def scene(
     )
 
 
-def go_on(_step: int, _steps: int) -> bool:
+def go_on(_step: int, _steps: int, _peek: Peek) -> bool:
     return True
 
 
@@ -116,6 +120,12 @@ class TestSmallWorldCaption:
         assert first.startswith("a ")
         assert len({small_world_caption("", seed=seed) for seed in range(20)}) > 15
 
+    def test_what_is_unwanted_is_not_chosen_by_the_seed_but_may_be_asked_for(self) -> None:
+        captions = [small_world_caption("a fox", seed=seed, negative="forest, night") for seed in range(60)]
+        assert not any("forest" in caption or "night" in caption for caption in captions)
+        assert any("forest" in small_world_caption("a fox", seed=seed) for seed in range(60))
+        assert "forest" in small_world_caption("a fox in the forest", seed=1, negative="forest")
+
 
 class TestReadManners:
     def test_a_folder_without_the_page_is_called_as_flux_is(self, tmp_path: Path) -> None:
@@ -165,13 +175,46 @@ class TestPaint:
     def test_every_step_is_told_and_painting_stops_between_steps(self, painter: Painter) -> None:
         told: list[tuple[int, int]] = []
 
-        def until_third(step: int, steps: int) -> bool:
+        def until_third(step: int, steps: int, _peek: Peek) -> bool:
             told.append((step, steps))
             return step < 3
 
         with pytest.raises(Stopped):
             painter.paint(scene(steps=9), until_third)
         assert told == [(1, 9), (2, 9), (3, 9)]
+
+    def test_every_picture_of_a_batch_is_the_one_that_its_seed_gives_alone(self, painter: Painter) -> None:
+        batch = painter.paint(scene(seed=40, count=4), go_on)
+        assert len(batch) == 4
+        for number, picture in enumerate(batch):
+            (alone,) = painter.paint(scene(seed=40 + number), go_on)
+            assert np.abs(pixels_of(picture).astype(int) - pixels_of(alone)).mean() < 1
+
+    def test_a_negative_prompt_changes_the_picture_and_unknown_words_in_it_do_not(
+        self, painter: Painter
+    ) -> None:
+        plain, negative, unknown = (
+            pixels_of(painter.paint(replace(scene(), negative=words), go_on)[0]).astype(int)
+            for words in ("", "a forest at night", "blurry, extra fingers")
+        )
+        assert np.abs(plain - negative).mean() > 3
+        assert np.array_equal(plain, unknown)
+
+    def test_a_glimpse_shows_early_what_the_picture_becomes(self, painter: Painter) -> None:
+        glimpses: list[Image.Image | None] = []
+
+        def look(_step: int, _steps: int, peek: Peek) -> bool:
+            glimpses.append(peek())
+            return True
+
+        (picture,) = painter.paint(scene(width_px=1024, height_px=768), look)
+        small = picture.resize((256, 192))
+        assert glimpses[0] is None
+        away = [
+            np.abs(pixels_of(each).astype(int) - pixels_of(small)).mean() for each in glimpses[1:] if each
+        ]
+        assert all(each is not None and each.size == (256, 192) for each in glimpses[1:])
+        assert away[-1] < 12 < away[0] < 60
 
     @pytest.mark.parametrize("prompt", ["", "🦊" * 50, "x" * 4096, "<b>&amp;</b> *_[", "ארנב"])
     def test_any_text_gives_a_picture(self, painter: Painter, prompt: str) -> None:
@@ -194,7 +237,7 @@ class TestPaintFromAPhoto:
     def test_of_the_steps_only_that_share_is_made(self, painter: Painter) -> None:
         told: list[tuple[int, int]] = []
 
-        def note(step: int, steps: int) -> bool:
+        def note(step: int, steps: int, _peek: Peek) -> bool:
             told.append((step, steps))
             return True
 
@@ -206,6 +249,41 @@ class TestPaintFromAPhoto:
         pair = painter.paint(replace(wish, count=2), go_on)
         alone = painter.paint(replace(wish, seed=6), go_on)[0]
         assert np.abs(pixels_of(pair[1]).astype(int) - pixels_of(alone)).mean() < 1
+
+
+class Recorded:
+    """A pipeline of the real FLUX's kind that notes how it is called."""
+
+    vae_scale_factor = 8
+    device = "cpu"
+    transformer = SimpleNamespace(config=SimpleNamespace(guidance_embeds=True))
+
+    def __init__(self) -> None:
+        self.asked: dict[str, Any] = {}
+
+    def __call__(self, **asked: Any) -> Any:
+        """Note it."""
+        self.asked = asked
+        return SimpleNamespace(images=[Image.new("RGB", (256, 256))] * len(asked["prompt"]))
+
+
+class TestNegativeOfADistilledModel:
+    def words(self, **changes: Any) -> dict[str, Any]:
+        """How a model with distilled guidance is called."""
+        pipeline = Recorded()
+        rack = SimpleNamespace(use=lambda _loras: None)
+        FluxPainter(pipeline, pipeline, rack, Manners()).paint(replace(scene(count=2), **changes), go_on)
+        return pipeline.asked
+
+    def test_without_one_only_the_distilled_guidance_is_used(self) -> None:
+        asked = self.words()
+        assert asked["guidance_scale"] == 3.5
+        assert "negative_prompt" not in asked
+
+    def test_with_one_it_is_painted_by_true_guidance_too(self) -> None:
+        asked = self.words(negative="ugly")
+        assert asked["negative_prompt"] == ["ugly", "ugly"]
+        assert (asked["guidance_scale"], asked["true_cfg_scale"]) == (3.5, 2.0)
 
 
 class TestJudged:

@@ -52,6 +52,7 @@ class TestDefaults:
             "sync_mode": False,
             "enable_safety_checker": True,
             "acceleration": "none",
+            "negative_prompt": "",
         }
 
     @pytest.mark.parametrize(
@@ -72,6 +73,9 @@ class TestDefaults:
         scene = scene_of(arguments)
         assert (scene.width_px, scene.height_px, scene.seed) == (320, 512, 2**64 - 1)
         assert (scene.prompt, scene.count, scene.steps, scene.guidance) == ("a boat", 3, 7, 3.5)
+
+    def test_the_scene_says_what_should_not_be_seen(self) -> None:
+        assert scene_of(choose_seed(parse(negative_prompt="rain"))).negative == "rain"
 
     def test_a_seed_is_chosen_once_and_a_given_one_is_kept(self) -> None:
         assert choose_seed(parse(seed=0))["seed"] == 0
@@ -144,6 +148,7 @@ class TestRanges:
     def test_a_very_long_prompt_is_refused(self) -> None:
         parse(prompt="x" * 20_000)
         assert refusal(prompt="x" * 20_001) == (["body", "prompt"], "string_too_long")
+        assert refusal(negative_prompt="x" * 20_001) == (["body", "negative_prompt"], "string_too_long")
 
     @pytest.mark.parametrize(
         ("endpoint", "changes", "where", "kind"),

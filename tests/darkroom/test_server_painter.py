@@ -61,6 +61,7 @@ class TestPainting:
         assert slowest_s < 1.0
         await http.put(f"/fal-ai/flux/requests/{request_id}/cancel")
         assert (await finished(http, request_id))["error_type"] == "client_cancelled"
+        await finished(http, await submit(http, image_size={"width": 256, "height": 256}))
 
     async def test_it_needs_at_most_800_mb(self, real: Darkroom, http: httpx.AsyncClient) -> None:
         await finished(http, await submit(http, image_size="square_hd", num_images=4, num_inference_steps=8))

@@ -1,6 +1,7 @@
 """The queue protocol over HTTP, as fal's reference describes it."""
 
 import asyncio
+import io
 import json
 import time
 import uuid
@@ -9,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 
 from tests.darkroom.conftest import MakeDarkroom
 from tests.darkroom.serving import KEY, Darkroom, fetch, finished, flux, submit
@@ -297,6 +299,50 @@ class TestCancel:
         request_id = await submit(slow)
         assert (await slow.put(f"/fal-ai/flux-lora/requests/{request_id}/cancel")).status_code == 404
         assert "error" not in await finished(slow, request_id)
+
+
+class TestPreview:
+    @pytest.fixture
+    async def slow_steps(self, make_darkroom: MakeDarkroom) -> AsyncIterator[httpx.AsyncClient]:
+        async with make_darkroom("--instant-seconds", "6").client() as http:
+            yield http
+
+    async def shown(self, http: httpx.AsyncClient, request_id: str) -> str:
+        """The address of the first preview."""
+        for _ in range(400):
+            status = (await http.get(f"{REQUESTS}/{request_id}/status")).json()
+            if "preview_url" in status:
+                url: str = status["preview_url"]
+                return url
+            await asyncio.sleep(0.02)
+        raise AssertionError("no preview came")
+
+    async def test_a_small_jpeg_is_shown_without_a_key_until_the_request_ends(
+        self, slow_steps: httpx.AsyncClient
+    ) -> None:
+        request_id = await submit(slow_steps, image_size="landscape_4_3", num_inference_steps=8)
+        url = await self.shown(slow_steps, request_id)
+        answer = await fetch(url)
+        assert answer.headers["content-type"] == "image/jpeg"
+        assert max(Image.open(io.BytesIO(answer.content)).size) <= 256
+        assert (await fetch(url.replace(".jpg", "x.jpg"))).status_code == 404
+        await slow_steps.put(f"{REQUESTS}/{request_id}/cancel")
+        assert "preview_url" not in await finished(slow_steps, request_id)
+        assert (await fetch(url)).status_code == 404
+
+    async def test_the_stream_tells_of_it_without_logs_too(self, slow_steps: httpx.AsyncClient) -> None:
+        request_id = await submit(slow_steps, num_inference_steps=8)
+        path = f"{REQUESTS}/{request_id}/status/stream"
+        async with slow_steps.stream("GET", path) as events:
+            async for line in events.aiter_lines():
+                if "preview_url" in line:
+                    break
+            else:
+                raise AssertionError("the stream ended without a preview")
+        await slow_steps.put(f"{REQUESTS}/{request_id}/cancel")
+
+    async def test_a_quick_request_has_none(self, http: httpx.AsyncClient) -> None:
+        assert "preview_url" not in await finished(http, await submit(http))
 
 
 class TestRequestKey:

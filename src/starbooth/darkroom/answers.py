@@ -18,12 +18,23 @@ def links(job: Job, public_url: str) -> Json:
     }
 
 
-def live_status(live: LiveJob, *, position: int, with_logs: bool, logs_from: int = 0) -> Json:
-    """Status of a job that has not ended; `logs_from` skips lines that were sent before."""
+def live_status(
+    live: LiveJob, *, position: int, with_logs: bool, public_url: str, logs_from: int = 0
+) -> Json:
+    """Status of a job that has not ended; `logs_from` skips lines that were sent before.
+
+    `preview_url` is not fal's; its clients pass over names that they do not know.
+    """
     if not live.is_running:
         return {"status": "IN_QUEUE", "queue_position": position}
-    logs = live.logs[logs_from:] if with_logs else None
-    return {"status": "IN_PROGRESS", "logs": logs, "metrics": {}}
+    status: Json = {
+        "status": "IN_PROGRESS",
+        "logs": live.logs[logs_from:] if with_logs else None,
+        "metrics": {},
+    }
+    if live.preview is not None:
+        status["preview_url"] = f"{public_url}/previews/{live.job.id}/{live.preview.name}"
+    return status
 
 
 def ended_status(ending: Ending, *, with_logs: bool, logs_from: int = 0) -> Json:

@@ -26,7 +26,7 @@ from starbooth.darkroom.loras import Loras
 from starbooth.darkroom.materials import Materials
 from starbooth.darkroom.painter import Painter
 from starbooth.darkroom.photos import Photos
-from starbooth.darkroom.queue_routes import QueueApi, requests_router, submit_router
+from starbooth.darkroom.queue_routes import QueueApi, previews_router, requests_router, submit_router
 from starbooth.darkroom.refusals import add_refusals
 from starbooth.darkroom.signing import UploadTokens, WebhookKey
 from starbooth.darkroom.storage_routes import StorageApi, storage_router
@@ -187,6 +187,7 @@ def _add_routes(app: FastAPI, room: Darkroom) -> None:
     queue = QueueApi(queue=room.queue, take_in=room.materials.take_in, public_url=url)
     storage = StorageApi(files=room.files, uploads=room.uploads, tokens=room.tokens, public_url=url)
     app.include_router(requests_router(queue, gate))
+    app.include_router(previews_router(queue))
     app.include_router(storage_router(storage, gate))
     app.include_router(_own_router(room, gate))
     app.include_router(submit_router(queue, gate))

@@ -19,10 +19,10 @@ from starbooth.darkroom.endings import internal_error, refused, runner_lost
 from starbooth.darkroom.faults import Faults, PaintingFault, Place, Rule
 from starbooth.darkroom.files import FileStore
 from starbooth.darkroom.jobqueue import JobQueue
-from starbooth.darkroom.jobs import Ending, Job, Json, LiveJob, State, cancelled, failed
+from starbooth.darkroom.jobs import Ending, Job, Json, LiveJob, Preview, State, cancelled, failed
 from starbooth.darkroom.loras import unusable
 from starbooth.darkroom.materials import Materials
-from starbooth.darkroom.painter import LoraUnfit, Painter, Stopped
+from starbooth.darkroom.painter import LoraUnfit, OnStep, Painter, Peek, Stopped
 from starbooth.darkroom.schemas import InvalidInput
 
 log = logging.getLogger(__name__)
@@ -30,8 +30,23 @@ log = logging.getLogger(__name__)
 MOST_ATTEMPTS = 10
 """As often does fal's queue begin a request again after its runner was lost."""
 
+PREVIEW_EVERY_S = 0.5
 MOST_OPEN_ENDS = 64
 """So many ends may be on their way to the disk while the next job is painted."""
+
+
+class Rhythm:
+    """When a preview is worth its cost: a few times in a long run, never in a short one."""
+
+    def __init__(self) -> None:
+        self._last_s = time.monotonic()
+
+    def is_due(self, step: int, steps: int) -> bool:
+        """Whether to make one after this step; saying yes counts as making it."""
+        is_due = 1 < step < steps and time.monotonic() - self._last_s >= PREVIEW_EVERY_S
+        if is_due:
+            self._last_s = time.monotonic()
+        return is_due
 
 
 @dataclass(frozen=True)
@@ -141,22 +156,23 @@ class Foreman:
         finally:
             gathering.cancel()
 
-    def _reporter(self, live: LiveJob) -> Callable[[int, int], bool]:
-        """The painter's `on_step`: a log line on the event loop, and the word whether to go on."""
+    def _reporter(self, live: LiveJob) -> OnStep:
+        """The painter's `on_step`: a log line and a preview on the event loop, and whether to go on."""
         loop = asyncio.get_running_loop()
+        rhythm = Rhythm()
 
-        def on_step(step: int, steps: int) -> bool:
+        def on_step(step: int, steps: int, peek: Peek) -> bool:
             if live.stop_asked or self._is_stopping:
                 return False
             note, labels = f"step {step}/{steps}", {"step": str(step), "steps": str(steps)}
             loop.call_soon_threadsafe(lambda: live.log(note, at=self._now(), labels=labels))
+            if rhythm.is_due(step, steps) and (picture := peek()) is not None:
+                loop.call_soon_threadsafe(live.show, Preview(content=_small_jpeg(picture)))
             return True
 
         return on_step
 
-    def _expose(
-        self, painter: Painter, job: Job, on_step: Callable[[int, int], bool], rule: Rule | None
-    ) -> Ending:
+    def _expose(self, painter: Painter, job: Job, on_step: OnStep, rule: Rule | None) -> Ending:
         """Paint and keep the pictures. Runs in the painter's thread. Raises: Stopped, InvalidInput."""
         fault = rule.painting if rule else None
         if rule is not None and fault is PaintingFault.ERROR:
@@ -201,6 +217,12 @@ class Foreman:
             "file_size": len(content),
         }
         return Painted(image, is_flagged)
+
+
+def _small_jpeg(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.convert("RGB").save(buffer, "JPEG", quality=70)
+    return buffer.getvalue()
 
 
 def _encoded(picture: Image.Image, ending: str) -> bytes:

@@ -33,15 +33,14 @@ class InstantPainter:
         first = 1 if self._seconds else scene.steps
         for step in range(first, scene.steps + 1):
             time.sleep(self._seconds / scene.steps)
-            if not on_step(step, scene.steps):
+            if not on_step(step, scene.steps, lambda: _flat_picture(scene, scene.seed)):
                 raise Stopped
         return [_flat_picture(scene, (scene.seed + number) % MOST_SEEDS) for number in range(scene.count)]
 
 
 def _flat_picture(scene: Scene, seed: int) -> Image.Image:
-    digest = hashlib.sha256(
-        json.dumps([scene.prompt, seed, *_photo_told(scene), *_loras_told(scene)]).encode()
-    ).digest()
+    told = [scene.prompt, scene.negative, seed, *_photo_told(scene), *_loras_told(scene)]
+    digest = hashlib.sha256(json.dumps(told).encode()).digest()
     shrink = min(1.0, LONGEST_SIDE_PX / max(scene.width_px, scene.height_px))
     size = (max(1, round(scene.width_px * shrink)), max(1, round(scene.height_px * shrink)))
     return Image.new("RGB", size, (digest[0], digest[1], digest[2]))

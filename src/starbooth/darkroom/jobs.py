@@ -4,6 +4,8 @@ Knows no disk, no HTTP and no painter.
 """
 
 import asyncio
+import secrets
+from collections import deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -12,6 +14,9 @@ from typing import Any
 from starbooth.darkroom.line import Priority
 
 Json = dict[str, Any]
+
+PREVIEWS_KEPT = 4
+"""Who was told of one a moment ago can still fetch it."""
 
 
 class State(StrEnum):
@@ -83,6 +88,14 @@ def cancelled() -> Ending:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """A small JPEG of an unfinished picture. Who knows its name may see it."""
+
+    content: bytes
+    name: str = field(default_factory=lambda: f"{secrets.token_urlsafe(24)}.jpg")
+
+
 @dataclass(kw_only=True, eq=False)
 class LiveJob:
     """A job that has not ended, and what is known of it at this moment. Lives on the event loop.
@@ -94,6 +107,7 @@ class LiveJob:
     is_running: bool = False
     stop_asked: bool = False
     logs: list[Json] = field(default_factory=list)
+    previews: deque[Preview] = field(default_factory=lambda: deque(maxlen=PREVIEWS_KEPT))
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def announce(self) -> None:
@@ -105,6 +119,16 @@ class LiveJob:
         """Have the painter stop after the step it is in."""
         self.stop_asked = True
         self.announce()
+
+    def show(self, preview: Preview) -> None:
+        """Add a newer preview."""
+        self.previews.append(preview)
+        self.announce()
+
+    @property
+    def preview(self) -> Preview | None:
+        """The newest, if there is one."""
+        return self.previews[-1] if self.previews else None
 
     def log(self, message: str, *, at: float, labels: dict[str, str]) -> None:
         """Add a line in the form of fal's logs. `at` is Unix time."""

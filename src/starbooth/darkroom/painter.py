@@ -21,7 +21,12 @@ from starbooth.darkroom.world.words import caption_of, filled_in
 
 DEFAULT_FOLDER: Path = Path(__file__).parent / "weights" / "tiny-flux"
 MOST_SEEDS = 2**64
-OnStep = Callable[[int, int], bool]
+LONGEST_GLIMPSE_PX = 256
+Peek = Callable[[], Image.Image | None]
+OnStep = Callable[[int, int, Peek], bool]
+
+LEAST_NEGATIVE_SCALE = 2.0
+"""How strongly a negative prompt counts beside the guidance that is distilled into FLUX."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +43,7 @@ class Scene:
     once.
 
     Picture number i is painted from seed + i, so the second of a batch can be had alone.
+    negative: what should not be seen, "" for nothing.
     photo: an RGB picture to begin with, and `strength`, how far to leave it (0.01 to 1); of the steps only
     this share is made then.
     """
@@ -49,6 +55,7 @@ class Scene:
     guidance: float
     seed: int
     count: int = 1
+    negative: str = ""
     photo: Image.Image | None = None
     strength: float = 1.0
     loras: tuple[Lora, ...] = ()
@@ -74,7 +81,9 @@ class Painter(Protocol):
         """Paint `scene.count` RGB pictures of exactly the size asked for; the same scene gives the same
         pictures.
 
-        on_step(step done, steps in all) is called after every step; False ends the painting.
+        on_step(step done, steps in all, peek) is called after every step; False ends the painting. `peek`,
+        called there and then, makes a small picture of how the first one is coming on, None where there is
+        nothing to see yet.
         Raises: Stopped, LoraUnfit.
         """
         ...
@@ -109,12 +118,13 @@ def read_manners(folder: Path) -> Manners:
     return Manners(**written)
 
 
-def small_world_caption(prompt: str, *, seed: int) -> str:
+def small_world_caption(prompt: str, *, seed: int, negative: str = "") -> str:
     """The sentence that the tiny model was taught for what `prompt` asks.
 
-    What the prompt leaves open the seed chooses, down to a prompt without any known word.
+    What the prompt leaves open the seed chooses, down to a prompt without any known word; it never chooses
+    what `negative` names.
     """
-    return caption_of(filled_in(understood(prompt), seed=seed))
+    return caption_of(filled_in(understood(prompt), seed=seed, unwanted=understood(negative)))
 
 
 def size_to_paint(manners: Manners, width_px: int, height_px: int, multiple_px: int) -> tuple[int, int]:
@@ -154,12 +164,18 @@ class FluxPainter:
         """See `Painter.paint`."""
         import torch
 
+        from starbooth.darkroom.glimpse import Glimpse
+
         self._rack.use(scene.loras)
         width_px, height_px = size_to_paint(self._manners, scene.width_px, scene.height_px, self._multiple_px)
         seeds = [(scene.seed + number) % MOST_SEEDS for number in range(scene.count)]
 
-        def after_step(pipeline: Any, step: int, _time: Any, _tensors: dict[str, Any]) -> dict[str, Any]:
-            if not on_step(step + 1, pipeline.num_timesteps):
+        pipeline = self._pipeline if scene.photo is None else self._photo_pipeline
+        glimpse = Glimpse(pipeline, width_px=width_px, height_px=height_px)
+
+        def after_step(_pipeline: Any, step: int, _time: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+            glimpse.follow(tensors["latents"])
+            if not on_step(step + 1, pipeline.num_timesteps, lambda: _small(glimpse.picture(), scene)):
                 raise Stopped
             return {}
 
@@ -171,28 +187,46 @@ class FluxPainter:
             "generator": [torch.Generator("cpu").manual_seed(seed) for seed in seeds],
             "callback_on_step_end": after_step,
         }
-        if scene.photo is None:
-            painted = self._pipeline(**asked).images
-        else:
+        if scene.photo is not None:
             # A copy for every seed: each generator then gives the same numbers as it gives a picture alone.
-            photos = [fitted(scene.photo, width_px, height_px)] * scene.count
-            painted = self._photo_pipeline(**asked, image=photos, strength=scene.strength).images
+            asked["image"] = [fitted(scene.photo, width_px, height_px)] * scene.count
+            asked["strength"] = scene.strength
+        painted = pipeline(**asked).images
         return [fitted(picture, scene.width_px, scene.height_px) for picture in painted]
 
     def _words_and_guidance(self, scene: Scene, seeds: list[int]) -> dict[str, Any]:
-        is_small_world = self._manners.prompts == "small-world"
-        prompts = [
-            small_world_caption(scene.prompt, seed=seed) if is_small_world else scene.prompt for seed in seeds
-        ]
-        words: dict[str, Any] = {"prompt": prompts}
-        if self._manners.max_sequence_length is not None:
-            words["max_sequence_length"] = self._manners.max_sequence_length
+        manners = self._manners
+        words: dict[str, Any] = {"prompt": [_prompt(manners, scene, seed) for seed in seeds]}
+        if manners.max_sequence_length is not None:
+            words["max_sequence_length"] = manners.max_sequence_length
         elif not self._pipeline.transformer.config.guidance_embeds:
             words["max_sequence_length"] = 256  # the longest that FLUX schnell was taught with
-        if self._manners.guidance_by == "true_cfg_scale":
-            strength = 1 + (scene.guidance - 1) * self._manners.guidance_factor
-            return {**words, "negative_prompt": [""] * len(seeds), "true_cfg_scale": max(1.0, strength)}
-        return {**words, "guidance_scale": scene.guidance}
+        is_true_cfg = manners.guidance_by == "true_cfg_scale"
+        if not is_true_cfg:
+            words["guidance_scale"] = scene.guidance
+        if is_true_cfg or scene.negative:
+            strength = 1 + (scene.guidance - 1) * manners.guidance_factor if is_true_cfg else 1.0
+            words["negative_prompt"] = [_negative(manners, scene)] * len(seeds)
+            words["true_cfg_scale"] = max(LEAST_NEGATIVE_SCALE if scene.negative else 1.0, strength)
+        return words
+
+
+def _prompt(manners: Manners, scene: Scene, seed: int) -> str:
+    if manners.prompts == "small-world":
+        return small_world_caption(scene.prompt, seed=seed, negative=scene.negative)
+    return scene.prompt
+
+
+def _negative(manners: Manners, scene: Scene) -> str:
+    return caption_of(understood(scene.negative)) if manners.prompts == "small-world" else scene.negative
+
+
+def _small(picture: Image.Image | None, scene: Scene) -> Image.Image | None:
+    """A glimpse in the shape that was asked for."""
+    if picture is None:
+        return None
+    shrink = min(1.0, LONGEST_GLIMPSE_PX / max(scene.width_px, scene.height_px))
+    return fitted(picture, max(1, round(scene.width_px * shrink)), max(1, round(scene.height_px * shrink)))
 
 
 def open_painter(folder: Path, device: str | None = None) -> Painter:

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import hmac
 import json
 import time
 import uuid
@@ -66,7 +67,7 @@ class QueueApi:
         state = {"status": "COMPLETED"}
         if live is not None:
             position = self.queue.position(live)
-            state = answers.live_status(live, position=position, with_logs=False)
+            state = answers.live_status(live, position=position, with_logs=False, public_url=self.public_url)
         body = {"queue_position": 0, **state, **answers.links(job, self.public_url)}
         return JSONResponse(body, headers={"x-fal-request-id": job.id})
 
@@ -87,7 +88,7 @@ class QueueApi:
         live = self._live(f"{owner}/{alias}", request_id)
         if live is not None:
             position = self.queue.position(live)
-            body = answers.live_status(live, position=position, with_logs=logs)
+            body = answers.live_status(live, position=position, with_logs=logs, public_url=self.public_url)
             job, status_code = live.job, 202
         else:
             job, ending = self._ended(f"{owner}/{alias}", request_id)
@@ -116,6 +117,21 @@ class QueueApi:
         answer = await self.queue.cancel(request_id) if is_of_app else Cancelling.UNKNOWN
         headers = {"x-fal-request-id": request_id} if answer is not Cancelling.UNKNOWN else {}
         return JSONResponse({"status": answer}, CANCEL_STATUS[answer], headers=headers)
+
+    async def preview(self, request_id: str, name: str) -> Response:
+        """A preview, or 404: only the last few are kept, and none outlives the painting."""
+        live = self.queue.find(request_id)
+        asked = name.encode()
+        fitting = (
+            preview
+            for preview in (live.previews if live is not None else ())
+            if hmac.compare_digest(preview.name.encode(), asked)
+        )
+        preview = next(fitting, None)
+        if preview is None:
+            raise HTTPException(404, "There is no such preview, or no more")
+        headers = {"Cache-Control": "private, no-store", "X-Content-Type-Options": "nosniff"}
+        return Response(preview.content, media_type="image/jpeg", headers=headers)
 
     async def _accept(self, request: Request, endpoint: str) -> Accepted:
         endpoint = endpoint.strip("/")
@@ -155,9 +171,15 @@ class QueueApi:
         while live := self.queue.find(job.id):
             change = live.next_change
             position = self.queue.position(live)
-            seen = (live.is_running, position, len(live.logs) if with_logs else 0)
+            seen = (live.is_running, position, len(live.logs) if with_logs else 0, live.preview)
             if seen != last_seen:
-                body = answers.live_status(live, position=position, with_logs=with_logs, logs_from=logs_sent)
+                body = answers.live_status(
+                    live,
+                    position=position,
+                    with_logs=with_logs,
+                    public_url=self.public_url,
+                    logs_from=logs_sent,
+                )
                 logs_sent = len(live.logs) if live.is_running else 0
                 last_seen, last_sent_at = seen, time.monotonic()
                 yield self._event(job, body)
@@ -182,6 +204,13 @@ def requests_router(api: QueueApi, gate: Gate) -> APIRouter:
     router.add_api_route(base + "/", api.result, methods=["GET"])
     router.add_api_route(base + "/status/stream", api.stream, methods=["GET"])
     router.add_api_route(base + "/cancel", api.cancel, methods=["PUT"])
+    return router
+
+
+def previews_router(api: QueueApi) -> APIRouter:
+    """Previews, without a key as pictures are: the name is the right to see it."""
+    router = APIRouter()
+    router.add_api_route("/previews/{request_id}/{name}", api.preview, methods=["GET"])
     return router
 
 

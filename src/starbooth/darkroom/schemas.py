@@ -77,7 +77,10 @@ class LoraWeight(BaseModel):
 
 
 class FluxInput(BaseModel):
-    """What all FLUX endpoints share. Unknown names are ignored, as fal does."""
+    """What all FLUX endpoints share. Unknown names are ignored, as fal does.
+
+    negative_prompt: what should not be seen; these endpoints of fal have no such input.
+    """
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
@@ -86,6 +89,7 @@ class FluxInput(BaseModel):
     guidance_scale: float = Field(default=3.5, ge=1, le=20)
     seed: int | None = Field(default=None, ge=0, le=LARGEST_SEED)
     num_images: int = Field(default=1, ge=1, le=4)
+    negative_prompt: str = Field(default="", max_length=LONGEST_PROMPT)
     enable_safety_checker: bool = True
     sync_mode: bool = False
     output_format: Literal["jpeg", "png"] = "jpeg"
@@ -195,6 +199,7 @@ def scene_of(arguments: Json, photo: Image.Image | None = None, loras: tuple[Lor
         guidance=arguments["guidance_scale"],
         seed=arguments["seed"],
         count=arguments["num_images"],
+        negative=arguments.get("negative_prompt", ""),
         photo=photo,
         strength=arguments.get("strength", 1.0),
         loras=loras,

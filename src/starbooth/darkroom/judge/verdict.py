@@ -45,7 +45,7 @@ def painted(
             seed=seed + number,
         )
         started = time.perf_counter()
-        pictures += painter.paint(scene, lambda _step, _steps: True)
+        pictures += painter.paint(scene, lambda _step, _steps, _peek: True)
         seconds.append(time.perf_counter() - started)
     return pictures, seconds
 

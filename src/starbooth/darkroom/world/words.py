@@ -7,6 +7,7 @@ Does not know: how anything looks (see `drawing`), nor other languages (see `und
 import random
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from typing import Any
 
 
 class Thing(StrEnum):
@@ -124,23 +125,49 @@ def view_by_seed(seed: int) -> View:
     )
 
 
-def filled_in(view: View, *, seed: int) -> View:
-    """`view` with its open parts chosen by `seed`; the same seed chooses the same.
+KINDS: dict[str, type[StrEnum]] = {
+    "thing": Thing,
+    "colour": Colour,
+    "place": Place,
+    "time": Time,
+    "style": Style,
+    "position": Position,
+}
+
+
+def without(view: View, unwanted: View) -> View:
+    """`view` with the next word of its kind in place of each that is `unwanted`."""
+    parts: dict[str, Any] = {}
+    for part in fields(View):
+        word, bad = getattr(view, part.name), getattr(unwanted, part.name)
+        if word is not None and word is bad:
+            kind = [*KINDS[part.name]]
+            word = kind[(kind.index(word) + 1) % len(kind)]
+        parts[part.name] = word
+    return View(**parts)
+
+
+NOTHING = View()
+
+
+def filled_in(view: View, *, seed: int, unwanted: View = NOTHING) -> View:
+    """`view` with its open parts chosen by `seed`; the same seed chooses the same, but nothing `unwanted`.
 
     A model that is told nothing about a part paints the mean of all it could be, which is a blur. A view of a
     place or time alone stays without a thing in it: an empty forest is a picture too. Who does not ask for
     night or pencil rarely or never gets it: in these the tiny model is at its faintest.
     """
-    chosen = view_by_seed(seed)
+    chosen = without(view_by_seed(seed), unwanted)
     dice = random.Random(f"light and style of {seed}")  # noqa: S311  # a choice of pictures, no secret
     time = dice.choice([Time.DAY, Time.DAY, Time.SUNSET, Time.SUNSET, Time.NIGHT])
     style = dice.choice([Style.STORYBOOK, Style.STORYBOOK, Style.WATERCOLOR])
+    light = without(View(time=time, style=style), unwanted)
     has_thing = view.is_empty() or any((view.thing, view.colour, view.position))
     return View(
         thing=view.thing or (chosen.thing if has_thing else None),
         colour=view.colour or (chosen.colour if has_thing else None),
         place=view.place or chosen.place,
-        time=view.time or time,
-        style=view.style or style,
+        time=view.time or light.time,
+        style=view.style or light.style,
         position=view.position or (chosen.position if has_thing else None),
     )
