@@ -97,6 +97,18 @@ class Wallet:
     subscriptions: list[Json]
 
 
+@dataclass(frozen=True)
+class InlineAnswer:
+    """What the bot offers for `@bot words`; `raw` is as the bot answered: results, next_offset, ..."""
+
+    query_id: str
+    raw: Json
+
+    @property
+    def ids(self) -> list[str]:
+        return [str(result["id"]) for result in self.raw["results"]]
+
+
 class Guest:
     """One person in the playground at `base_url`; entering the context creates the person.
 
@@ -191,6 +203,17 @@ class Guest:
         answer = await self._ask("POST", self._path("press"), json=wanted)
         result: Json | None = answer["answer"]
         return result
+
+    async def ask_inline(self, text: str, *, offset: str = "", timeout_s: float = 10) -> InlineAnswer | None:
+        """Type `@bot text` in this chat; None when the bot did not answer in time."""
+        wanted = {"text": text, "offset": offset, "wait_s": timeout_s}
+        answer = await self._ask("POST", self._path("inline"), json=wanted)
+        return None if answer["answer"] is None else InlineAnswer(answer["query_id"], answer["answer"])
+
+    async def pick(self, answer: InlineAnswer, result_id: str) -> Message:
+        """Send one of the results into this chat, "via @bot"."""
+        path = self._path(f"inline/{answer.query_id}/pick")
+        return Message(await self._ask("POST", path, json={"result_id": result_id}))
 
     async def edit(self, message: Message, text: str) -> Message:
         path = self._path(f"messages/{message.message_id}")

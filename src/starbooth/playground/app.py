@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from starbooth.playground import control, control_groups, control_stars, page
+from starbooth.playground import control, control_groups, control_inline, control_stars, page
 from starbooth.playground.bot_api import BotApi, FileApi
 from starbooth.playground.errors import ApiError, GuestError
 from starbooth.playground.webhook import WebhookSender
@@ -58,6 +58,7 @@ class Playground:
         site.state.note = note
         site.include_router(control.router)
         site.include_router(control_groups.router)
+        site.include_router(control_inline.router)
         site.include_router(control_stars.router)
         site.include_router(page.router)
         site.mount("/static", _Fresh(directory=page.FOLDER / "static"))

@@ -15,7 +15,7 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
-from starbooth.playground import editing, invoices, profile, receiving, sending, star_methods
+from starbooth.playground import editing, inline, invoices, profile, receiving, sending, star_methods
 from starbooth.playground.errors import ApiError, too_many_requests
 from starbooth.playground.faults import Fault, FaultKind
 from starbooth.playground.params import Params, read_params, to_integer
@@ -43,6 +43,7 @@ METHODS: dict[str, Method] = {
     "deletemessage": editing.delete_message,
     "deletemessages": editing.delete_messages,
     "answercallbackquery": editing.answer_callback_query,
+    "answerinlinequery": inline.answer_inline_query,
     "sendinvoice": invoices.send_invoice,
     "createinvoicelink": invoices.create_invoice_link,
     "answerprecheckoutquery": star_methods.answer_pre_checkout_query,

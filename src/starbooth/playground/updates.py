@@ -11,7 +11,12 @@ from dataclasses import dataclass
 
 from starbooth.playground.errors import ApiError, Json
 
-LIFETIMES_S = {"callback_query": 150.0, "pre_checkout_query": 150.0}
+LIFETIMES_S = {
+    "callback_query": 150.0,
+    "pre_checkout_query": 150.0,
+    "inline_query": 30.0,
+    "chosen_inline_result": 600.0,
+}
 DEFAULT_LIFETIME_S = 24 * 3600.0
 NOT_BY_DEFAULT = frozenset({"chat_member", "message_reaction", "message_reaction_count"})
 MAX_ANSWER_BYTES = 4 * 1024 * 1024

@@ -18,6 +18,7 @@ from starbooth.playground.errors import ApiError, GuestError, Json, bad_request
 from starbooth.playground.faults import FaultKind, Faults
 from starbooth.playground.feed import Feed
 from starbooth.playground.files import FileStore, StoredFile
+from starbooth.playground.inline_desk import InlineDesk
 from starbooth.playground.late_updates import LateUpdate, LateUpdates
 from starbooth.playground.limits import SendingLimits
 from starbooth.playground.records import Records
@@ -79,6 +80,7 @@ class World:
         self.chats: dict[int, Chat] = {}
         self.groups: dict[int, Group] = {}
         self.callbacks: OrderedDict[str, Callback] = OrderedDict()
+        self.inline = InlineDesk()
         self.profile: Json = {"commands": {}, "description": {}, "short_description": {}, "menu_button": {}}
         self.webhook: Json = {}
         self.calls: deque[Json] = deque(maxlen=MAX_CALLS)
@@ -339,6 +341,7 @@ class World:
         self.chats.clear()
         self.groups.clear()
         self.callbacks.clear()
+        self.inline = InlineDesk()
         self._order.clear()
         self.till.clear()
         self.late_updates.clear()
