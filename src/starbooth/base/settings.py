@@ -141,6 +141,16 @@ class Settings(BaseSettings):
     prompt_pause_minutes: int = Field(
         default=30, ge=1, le=1440, description="How long a guest's prompts are not looked at then."
     )
+    prompt_check_url: str | None = Field(
+        default=None,
+        description="A checker of your own that is asked about every prompt before it is ordered.",
+    )
+    prompt_check_key: SecretStr | None = Field(
+        default=None, description="Sent to `prompt_check_url` as a bearer token."
+    )
+    prompt_check_away: Literal["allow", "refuse"] = Field(
+        default="allow", description="What becomes of prompts that the checker cannot be asked about."
+    )
 
     web_host: str = Field(default="127.0.0.1", description="Address that the web process listens on.")
     web_port: int = Field(default=8500, ge=0, le=65_535, description="Port that the web process listens on.")
@@ -176,7 +186,7 @@ class Settings(BaseSettings):
     def _parse_plan(cls, value: object) -> object:
         return parse_plan(value) if isinstance(value, str) else value
 
-    @field_validator("public_url", "telegram_api", "engine_url", "fal_url")
+    @field_validator("public_url", "telegram_api", "engine_url", "fal_url", "prompt_check_url")
     @classmethod
     def _without_final_slash(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("http://", "https://")):

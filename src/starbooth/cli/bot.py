@@ -10,6 +10,7 @@ from starbooth.base.database import Database
 from starbooth.base.embedded import database_url
 from starbooth.base.settings import Settings
 from starbooth.cli.group import stop_on_signals
+from starbooth.cli.prompt_check import opened_prompt_check
 from starbooth.doors.bot.run import run_bot
 from starbooth.outside.telegram.client import opened_bot
 
@@ -21,4 +22,5 @@ async def run_bot_process(settings: Settings) -> None:
         bot = await stack.enter_async_context(opened_bot(settings.token, settings.telegram_api))
         database = Database(await database_url(settings), connections=12)
         stack.push_async_callback(database.aclose)
-        await run_bot(database=database, settings=settings, bot=bot, stop=stop)
+        check = await stack.enter_async_context(opened_prompt_check(settings))
+        await run_bot(database=database, settings=settings, bot=bot, stop=stop, prompt_check=check)

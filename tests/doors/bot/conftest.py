@@ -15,6 +15,7 @@ from PIL import Image
 
 from starbooth.base.database import Database
 from starbooth.base.settings import Settings, read_settings
+from starbooth.domain.generations.checking import PromptCheck
 from starbooth.doors.bot.run import run_bot
 from starbooth.outside.telegram.client import opened_bot
 from tests.doors.bot.worker import Worker
@@ -60,10 +61,14 @@ async def bot(settings: Settings) -> AsyncIterator[Bot]:
 
 
 @asynccontextmanager
-async def running_bot(database: Database, settings: Settings, bot: Bot) -> AsyncIterator[None]:
+async def running_bot(
+    database: Database, settings: Settings, bot: Bot, *, prompt_check: PromptCheck | None = None
+) -> AsyncIterator[None]:
     """The bot at work while the block runs, then stopped as SIGTERM stops it."""
     stop = asyncio.Event()
-    task = asyncio.create_task(run_bot(database=database, settings=settings, bot=bot, stop=stop))
+    task = asyncio.create_task(
+        run_bot(database=database, settings=settings, bot=bot, stop=stop, prompt_check=prompt_check)
+    )
     try:
         yield
     finally:

@@ -19,6 +19,7 @@ from starbooth.domain.generations.wording import Wording, is_paintable, read_opt
 from starbooth.domain.orders.cart import Wish
 from starbooth.domain.orders.place import NewOrder, OrderKind, PlacedOrder, Source, is_placed, place
 from starbooth.domain.prompts.errors import PromptRefused, PromptsPaused
+from starbooth.domain.prompts.expand import Line
 from starbooth.domain.prompts.gate import Leniency, require_allowed
 from starbooth.domain.stars.errors import NotEnoughStars
 from starbooth.domain.users.guests import Language
@@ -71,6 +72,15 @@ def clean_prompt(prompt: str) -> str:
     return kept
 
 
+def read_prompt(prompt: str) -> tuple[str, Line]:
+    """The clean prompt, and its groups of words to draw from.
+
+    Raises: PromptEmpty, PromptTooLong, TooManyOptions.
+    """
+    kept = clean_prompt(prompt)
+    return kept, read_options(kept, limit=LONGEST_PROMPT)
+
+
 def clean_words(words: str) -> str:
     """The words in Unicode NFC, without control characters and outer blanks."""
     return "".join(letter for letter in unicodedata.normalize("NFC", words) if _is_kept(letter)).strip()
@@ -98,12 +108,12 @@ async def request_pictures(
     `note_refusal` must count, PromptsPaused, StarsMissing, TooManyOrders, RequestKeyReused; after any of them
     `tx` must be rolled back.
     """
+    prompt, line = read_prompt(ask.prompt)
     asked = Asked(
-        prompt=clean_prompt(ask.prompt),
+        prompt=prompt,
         choices=replace(ask.choices, negative=clean_words(ask.choices.negative)),
         photo=ask.photo,
     )
-    line = read_options(asked.prompt, limit=LONGEST_PROMPT)
     photo_size_px = None if ask.photo is None else (ask.photo.width_px, ask.photo.height_px)
     quoted = await quote(tx, asked.choices, user_id=ask.user_id, photo_size_px=photo_size_px)
     triggers = [each.trigger_word for each in quoted.loras]

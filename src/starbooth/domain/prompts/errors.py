@@ -32,6 +32,12 @@ class PromptsPaused(Refusal):
         self.wait = wait
 
 
+class PromptUnchecked(Refusal):
+    """The operator's checker cannot be asked now, and its word is needed. Nothing was charged."""
+
+    code: ClassVar[str] = "prompt_unchecked"
+
+
 class PhraseRefused(Refusal):
     """This cannot stand in the word list. `reason`: why, for an operator. Nothing was written."""
 

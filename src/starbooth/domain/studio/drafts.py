@@ -120,6 +120,18 @@ async def find_order(tx: Tx, draft_id: str, *, user_id: str) -> str | None:
     return None if found is None else str(found)
 
 
+def request_of(draft: Draft) -> PictureRequest:
+    """What a draft asks for once it is ordered."""
+    return PictureRequest(
+        request_key=draft.request_key,
+        user_id=draft.user_id,
+        source=Source.BOT,
+        prompt=draft.prompt,
+        choices=draft.choices,
+        photo=draft.photo,
+    )
+
+
 async def order_draft(
     tx: Tx, draft: Draft, *, limits: Limits, recipient: Recipient, price_stars: int
 ) -> PlacedOrder:
@@ -128,14 +140,7 @@ async def order_draft(
     The panel becomes the message of the order. Repeat: the draft is gone, see `find_order`.
     Raises: what `request_pictures` raises; after any of it `tx` must be rolled back.
     """
-    ask = PictureRequest(
-        request_key=draft.request_key,
-        user_id=draft.user_id,
-        source=Source.BOT,
-        prompt=draft.prompt,
-        choices=draft.choices,
-        photo=draft.photo,
-    )
+    ask = request_of(draft)
     placed = await request_pictures(tx, ask, limits=limits, recipient=recipient, price_stars=price_stars)
     if draft.message_id is not None:
         await adopt_message(tx, placed.order_id, draft.message_id)

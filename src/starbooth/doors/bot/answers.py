@@ -235,6 +235,10 @@ def _word_plain_refusal(code: str, words: Words) -> Markup:
             return words.say("There is nothing in it to paint. Write a few words. Nothing was charged.")
         case "prompt_refused":
             return words.say("The rules of this booth do not allow this picture. Nothing was charged.")
+        case "prompt_unchecked":
+            return words.say(
+                "I cannot look at new wishes at the moment. Try again in a few minutes. Nothing was charged."
+            )
         case "request_key_reused":
             return words.say("This message already ordered something else. Nothing more was charged.")
         case "no_such_order":

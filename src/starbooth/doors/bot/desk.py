@@ -12,7 +12,9 @@ from starbooth.base.database import Database, Tx
 from starbooth.base.errors import Refusal
 from starbooth.domain.catalog.offers import default_offer
 from starbooth.domain.delivery.screen import Button, Screen
+from starbooth.domain.generations.checking import PromptCheck, check_prompt
 from starbooth.domain.generations.errors import StarsMissing
+from starbooth.domain.generations.request import PictureRequest
 from starbooth.domain.orders.cart import remember
 from starbooth.domain.prompts.errors import PromptRefused
 from starbooth.domain.prompts.gate import note_refusal
@@ -40,8 +42,11 @@ class Met:
 class Desk:
     """Shared by the handlers of one bot. Keeps nothing from one update to the next."""
 
-    def __init__(self, database: Database, bot: Bot, terms: Terms) -> None:
+    def __init__(
+        self, database: Database, bot: Bot, terms: Terms, prompt_check: PromptCheck | None = None
+    ) -> None:
         self.database, self.bot, self.terms = database, bot, terms
+        self._prompt_check = prompt_check
         self.messenger = BotMessenger(bot)
 
     def is_operator(self, person: User | None) -> bool:
@@ -96,6 +101,18 @@ class Desk:
         else:
             screen = Screen(html=str(answers.word_refusal(refusal, words)))
         await self.send(screen, chat_id=message.chat.id, reply_to=message.message_id)
+
+    @property
+    def has_prompt_check(self) -> bool:
+        """Whether the operator has a checker of prompts."""
+        return self._prompt_check is not None
+
+    async def check_prompt(self, ask: PictureRequest) -> None:
+        """Have the operator's checker look at the words, before the transaction that orders them.
+
+        Repeat: harmless. Raises: what `generations.checking.check_prompt` raises.
+        """
+        await check_prompt(self.database, self._prompt_check, ask, limits=self.terms.limits)
 
     async def count_refusal(self, refusal: Refusal) -> None:
         """Remember that a guest's words were refused; any other no is not counted. Repeat: counted once."""

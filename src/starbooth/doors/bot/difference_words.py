@@ -199,6 +199,17 @@ def _word_alert(words: Words, alert: Alert) -> Markup:
                     word_flag(words, str(facts["flag"])),
                 ]
             )
+        case "prompt_check_away" if facts["when_away"] == "refuse":
+            return words.say(
+                "🛡 The prompt checker does not answer ({reason}). Prompts are refused until it does.",
+                reason=facts["reason"],
+            )
+        case "prompt_check_away":
+            return words.say(
+                "🛡 The prompt checker does not answer ({reason}). Prompts pass without it until it does; the"
+                " word list still holds.",
+                reason=facts["reason"],
+            )
         case "support":
             return word_message(
                 words,

@@ -121,6 +121,7 @@ class _Groups:
             prompt=prompt,
         )
         try:
+            await self._desk.check_prompt(ask)
             async with self._desk.database.transaction() as tx:
                 await request_pictures(
                     tx, ask, limits=self._desk.terms.limits, recipient=_recipient(place, met)

@@ -20,9 +20,10 @@ from aiogram.types import CallbackQuery, ChatMemberUpdated, Message
 from aiogram.types import Update as ParsedUpdate
 from pydantic import ValidationError
 
-from starbooth.base.database import Database, Tx
+from starbooth.base.database import Database
 from starbooth.base.errors import Refusal
 from starbooth.domain.catalog.offers import default_offer
+from starbooth.domain.generations.checking import PromptCheck
 from starbooth.domain.generations.choices import Choices
 from starbooth.domain.generations.request import PictureRequest, Recipient, request_pictures
 from starbooth.domain.orders.place import Source
@@ -74,8 +75,10 @@ class UpdateNotUnderstood(Exception):
 class Handlers:
     """The handlers of one bot. Hands nothing from one update to the next, but for albums already answered."""
 
-    def __init__(self, database: Database, bot: Bot, terms: Terms) -> None:
-        self._desk = Desk(database, bot, terms)
+    def __init__(
+        self, database: Database, bot: Bot, terms: Terms, prompt_check: PromptCheck | None = None
+    ) -> None:
+        self._desk = Desk(database, bot, terms, prompt_check)
         self._albums: OrderedDict[str, None] = OrderedDict()
         self._dispatcher = Dispatcher(disable_fsm=True)  # its states would pile up in memory, one per guest
         # In this order; the first handler that fits an update has it to itself.
@@ -239,16 +242,16 @@ class Handlers:
                 answers.render_gift(met.words, gift_stars=met.gift_stars), chat_id=message.chat.id
             )
         try:
-            async with self._desk.database.transaction() as tx:
+            async with self._desk.database.statement() as tx:
                 remembered = await read_remembered(tx, user_id=met.guest.user_id)
-                if not remembered.asks_first:
-                    await self._order(tx, message, met.guest, prompt, remembered.choices)
             if remembered.asks_first:
                 await ask_first(self._desk, message, met, prompt, remembered.choices)
+            else:
+                await self._order(message, met.guest, prompt, remembered.choices)
         except Refusal as refusal:
             await self._desk.refuse(refusal, met.words, message)
 
-    async def _order(self, tx: Tx, message: Message, guest: Guest, prompt: str, choices: Choices) -> None:
+    async def _order(self, message: Message, guest: Guest, prompt: str, choices: Choices) -> None:
         ask = PictureRequest(
             request_key=f"tg:{message.chat.id}:{message.message_id}",
             user_id=guest.user_id,
@@ -256,9 +259,11 @@ class Handlers:
             prompt=prompt,
             choices=choices,
         )
+        await self._desk.check_prompt(ask)
         # No reply: the answer stands right below and quotes the words, which a forwarded picture keeps.
         recipient = Recipient(chat_id=message.chat.id, reply_to_message_id=None, language=guest.language)
-        await request_pictures(tx, ask, limits=self._desk.terms.limits, recipient=recipient)
+        async with self._desk.database.transaction() as tx:
+            await request_pictures(tx, ask, limits=self._desk.terms.limits, recipient=recipient)
 
     async def on_unknown_command(self, message: Message) -> None:
         """Say that there is no such command: it is no prompt either, so nothing is charged."""

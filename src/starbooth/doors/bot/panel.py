@@ -19,7 +19,14 @@ from starbooth.domain.delivery.screen import Screen
 from starbooth.domain.generations.errors import StarsMissing
 from starbooth.domain.generations.request import Recipient
 from starbooth.domain.studio.awaited import Awaited, What, await_answer, forget_awaited
-from starbooth.domain.studio.drafts import drop_draft, find_order, order_draft, take_from_cart
+from starbooth.domain.studio.drafts import (
+    drop_draft,
+    find_order,
+    order_draft,
+    read_draft,
+    request_of,
+    take_from_cart,
+)
 from starbooth.domain.studio.errors import NoSuchDraft
 from starbooth.domain.studio.panel import Panel, change_panel, read_panel
 from starbooth.domain.studio.presets import delete_preset, read_preset
@@ -82,6 +89,8 @@ class _Panels:
 
     async def _press(self, move: Move, met: Met, message_id: int | None) -> Pressed:
         try:
+            if move.verb is Verb.ORDER and self._desk.has_prompt_check:
+                await self._check_words(move, met)
             async with self._desk.database.transaction() as tx:
                 if move.verb is Verb.ORDER:
                     return await self._order(tx, move, met, message_id)
@@ -91,7 +100,15 @@ class _Panels:
         except NoSuchDraft as refusal:
             return await self._without_draft(refusal, move, met)
         except Refusal as refusal:
+            await self._desk.count_refusal(refusal)
             return Pressed(toast=word_refusal(refusal, met.words).striptags(), is_alert=True)
+
+    async def _check_words(self, move: Move, met: Met) -> None:
+        """Before the order, as no transaction may be open meanwhile. Raises: NoSuchDraft, what it says."""
+        assert move.draft_id is not None  # no such move without one
+        async with self._desk.database.transaction() as tx:
+            draft = await read_draft(tx, move.draft_id, user_id=met.guest.user_id)
+        await self._desk.check_prompt(request_of(draft))
 
     async def _change(self, tx: Tx, move: Move, met: Met, message_id: int | None) -> Pressed:
         """Everything but ordering. Locks: the draft. Repeat: harmless."""

@@ -13,6 +13,7 @@ from aiogram.types import BotCommand, BotCommandScopeAllGroupChats
 from starbooth.base.database import Database
 from starbooth.base.errors import Unavailable
 from starbooth.base.settings import Settings
+from starbooth.domain.generations.checking import PromptCheck
 from starbooth.domain.users.guests import Language
 from starbooth.doors.bot.address import WEBHOOK_PATH, webhook_secret
 from starbooth.doors.bot.answers import describe_bot
@@ -29,14 +30,21 @@ _log = structlog.get_logger()
 _LONGEST_PAUSE_S = 30.0
 
 
-async def run_bot(*, database: Database, settings: Settings, bot: Bot, stop: asyncio.Event) -> None:
+async def run_bot(
+    *,
+    database: Database,
+    settings: Settings,
+    bot: Bot,
+    stop: asyncio.Event,
+    prompt_check: PromptCheck | None = None,
+) -> None:
     """Receive and answer until `stop` is set; handlers under way end first, claims are given back.
 
     Receives by long polling, or by the web process's webhook where the settings say so.
     """
     wake = asyncio.Event()
     terms = terms_of(settings)
-    handlers = Handlers(database, bot, terms)
+    handlers = Handlers(database, bot, terms, prompt_check)
     async with asyncio.TaskGroup() as group:
         companions = [
             group.create_task(_receive(bot, database, settings, stop=stop, wake=wake)),

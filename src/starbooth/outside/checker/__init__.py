@@ -1,0 +1,1 @@
+"""The operator's own checker of prompts, reached over HTTP."""
