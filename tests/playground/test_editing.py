@@ -117,6 +117,22 @@ class TestMedia:
             await bot.edit_message_media(lost, chat_id=ada.user_id, message_id=sent.message_id)
 
 
+class TestAlbumParts:
+    async def test_a_part_becomes_another_photo_and_stays_in_its_album(self, bot: Bot, ada: Guest) -> None:
+        sent = await bot.send_media_group(ada.user_id, [photo("red"), photo("gold")])
+        changed = await bot.edit_message_media(
+            photo("navy", "done"), chat_id=ada.user_id, message_id=sent[1].message_id
+        )
+        assert isinstance(changed, Message)
+        assert (changed.media_group_id, changed.caption) == (sent[0].media_group_id, "done")
+
+    async def test_a_part_cannot_become_a_file(self, bot: Bot, ada: Guest) -> None:
+        sent = await bot.send_media_group(ada.user_id, [photo("red"), photo("gold")])
+        file = InputMediaDocument(media=BufferedInputFile(b"x", "a.txt"))
+        with pytest.raises(TelegramBadRequest, match="can't change media type in the album"):
+            await bot.edit_message_media(file, chat_id=ada.user_id, message_id=sent[0].message_id)
+
+
 class TestCaptionAndKeyboard:
     async def test_a_caption_changes_and_the_photo_stays(self, bot: Bot, ada: Guest) -> None:
         sent = await bot.send_photo(ada.user_id, BufferedInputFile(picture(), "a.png"), caption="a")

@@ -48,6 +48,8 @@ def edit_message_media(world: World, params: Params) -> Json:
     chat, message = _message_to_edit(world, params)
     if not {"text", "photo", "document"} & message.keys():
         raise bad_request("message can't be edited")
+    if "media_group_id" in message and not content.keys() & message.keys() & {"photo", "document"}:
+        raise bad_request("can't change media type in the album")
     return _change(world, chat, message, content | caption.fields("caption"), markup)
 
 

@@ -1,5 +1,6 @@
 """Showing: one message per order, edited until it is the picture, whatever Telegram says meanwhile."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -58,6 +59,19 @@ class Chat:
     async def edit_picture(self, screen: Screen, body: bytes, *, chat_id: int, message_id: int) -> None:
         assert body == b"picture"
         self._answer("edit_picture", message_id, screen)
+
+    async def send_album(
+        self,
+        pictures: Sequence[bytes],
+        *,
+        chat_id: int,
+        reply_to_message_id: int | None,
+        thread_id: int | None = None,
+    ) -> Sequence[int]:
+        raise AssertionError("an order for one picture has no album")
+
+    async def delete(self, message_ids: Sequence[int], *, chat_id: int) -> None:
+        raise AssertionError("nothing of it is ever deleted")
 
 
 @dataclass

@@ -14,7 +14,7 @@ from starbooth.domain.delivery.screen import Screen
 from starbooth.domain.generations.errors import CountRefused, PromptEmpty, PromptTooLong
 from starbooth.domain.orders.end import OrderState
 from starbooth.domain.orders.errors import NoSuchOrder, RequestKeyReused, TooLateToCancel, TooManyOrders
-from starbooth.domain.orders.read import OrderView
+from starbooth.domain.orders.read import OrderView, Part
 from starbooth.domain.stars.errors import AmountRefused, NotEnoughStars, TooManyStars
 from starbooth.domain.users.guests import Language
 from starbooth.doors.bot import answers
@@ -123,6 +123,97 @@ class TestStates:
     def test_a_free_order_gives_nothing_back(self) -> None:
         order = view(state=OrderState.CANCELLED, position=None, spent_stars=0, price_stars=0)
         assert "Nothing was charged." in english(order)
+
+
+def album(state: OrderState, *results: str | None, **changes: object) -> OrderView:
+    """An order for several pictures: each result is a file key, None for not yet, or "!" and a code."""
+    pictures = tuple(
+        Part(
+            number=number,
+            seed=100 + number,
+            file_key=result if result and not result.startswith("!") else None,
+            error_code=result[1:] if result and result.startswith("!") else None,
+        )
+        for number, result in enumerate(results)
+    )
+    usual: dict[str, object] = {
+        "state": state,
+        "request": {
+            "asked": {"prompt": "a red boat"},
+            "frozen": {"width_px": 1024, "height_px": 768, "model_name": "Flux <v1.1>"},
+        },
+        "parts": len(results),
+        "price_stars": 3 * len(results),
+        "position": None,
+        "seeds": tuple(each.seed for each in pictures),
+        "file_keys": tuple(each.file_key for each in pictures if each.file_key),
+        "pictures": pictures,
+    }
+    return view(**{**usual, **changes})
+
+
+class TestAlbums:
+    def test_while_it_waits_tiles_in_the_pictures_shape_stand_above_it(self) -> None:
+        screen = render_order(album(OrderState.HELD, None, None, position=1), Language.ENGLISH)
+        assert text_of(screen) == "⏳ You are next. / a red boat"
+        assert [(each.number, each.width_px, each.file_key, each.is_void) for each in screen.album] == [
+            (0, 1024, None, False),
+            (1, 1024, None, False),
+        ]
+        assert len(screen.rows) == 1
+
+    def test_while_it_is_painted_what_is_there_is_shown_and_counted(self) -> None:
+        screen = render_order(
+            album(OrderState.RUNNING, "a", "!deadline", None, progress=0.5), Language.ENGLISH
+        )
+        assert text_of(screen) == "🎨 Painting ▰▰▰▰▰▱▱▱▱▱ 50% / 1 of 3 are there. / a red boat"
+        assert [each.file_key for each in screen.album] == ["a", None, None]
+        assert not any(each.is_void for each in screen.album)
+        assert screen.album[0].html == "1 of 3 · seed <code>100</code>"
+
+    def test_at_the_end_the_words_tell_cost_model_and_seeds(self) -> None:
+        screen = render_order(album(OrderState.DONE, "a", "b", spent_stars=6), Language.ENGLISH)
+        assert screen.html == (
+            "<blockquote>a red boat</blockquote>\n"
+            "6 stars · Flux &lt;v1.1&gt; · seeds <code>100</code>, <code>101</code>"
+        )
+        assert screen.file_key is None
+        assert screen.rows[0][0].label == "Again · 3 ⭐"
+
+    def test_what_did_not_come_out_is_void_told_and_refunded(self) -> None:
+        order = album(OrderState.DONE, "a", "!content_policy_violation", spent_stars=3)
+        screen = render_order(order, Language.ENGLISH)
+        assert [each.is_void for each in screen.album] == [False, True]
+        assert text_of(screen) == (
+            "a red boat / 3 stars · Flux <v1.1> · seed 100 / 1 picture did not come out; 3 stars came"
+            " back to you. The painter's rules do not allow it. Other words may work."
+        )
+
+    def test_where_nothing_came_nothing_stands(self) -> None:
+        results = ("!deadline", "!deadline")
+        failed = album(OrderState.FAILED, *results, spent_stars=0, error_code="deadline")
+        cancelled = album(OrderState.CANCELLED, None, None, spent_stars=0)
+        assert english(failed).startswith("These pictures did not come out. It took longer")
+        assert english(cancelled).startswith("Cancelled. All 6 stars are back with you.")
+        for order in (failed, cancelled):
+            assert all(each.is_void for each in render_order(order, Language.ENGLISH).album)
+
+    @pytest.mark.parametrize("language", LANGUAGES)
+    def test_every_language_keeps_within_the_limits(self, language: Language) -> None:
+        long = {
+            "asked": {"prompt": "<&>" * 700},
+            "frozen": {"width_px": 1, "height_px": 1, "model_name": "m"},
+        }
+        for order in (
+            album(OrderState.RUNNING, "a", None, None, None, request=long),
+            album(OrderState.DONE, "a", "b", "c", "!deadline", request=long, spent_stars=9),
+        ):
+            screen = render_order(order, language)
+            Tags(screen.html)
+            assert shown_length(screen) <= 1024
+            for each in screen.album:
+                Tags(each.html)
+                assert "{" not in each.html
 
 
 class TestFailures:

@@ -9,7 +9,13 @@ from aiogram import Bot
 from aiogram.types import InlineKeyboardButton, InlineKeyboardMarkup
 from PIL import Image
 
-from starbooth.outside.telegram.client import edit_picture, edit_text, send_text
+from starbooth.outside.telegram.client import (
+    delete_messages,
+    edit_picture,
+    edit_text,
+    send_album,
+    send_text,
+)
 from starbooth.outside.telegram.errors import (
     Blocked,
     MessageGone,
@@ -149,3 +155,39 @@ class TestEditPicture:
         message_id = await send_text(bot, "x", chat_id=chat_id)
         with pytest.raises(TelegramRefused):
             await edit_picture(bot, b"not a picture", "", chat_id=chat_id, message_id=message_id)
+
+    async def test_as_a_document_it_keeps_its_bytes(
+        self, bot: Bot, control: httpx.AsyncClient, chat_id: int
+    ) -> None:
+        message_id = await send_text(bot, "x", chat_id=chat_id)
+        await edit_picture(bot, picture(), "y", chat_id=chat_id, message_id=message_id, is_document=True)
+        message = (await messages(control, chat_id))[message_id]
+        assert (message["document"]["file_size"], message["caption"]) == (len(picture()), "y")
+
+
+class TestAlbums:
+    async def test_it_is_one_album_whose_parts_are_edited_and_taken_away(
+        self, bot: Bot, control: httpx.AsyncClient, chat_id: int
+    ) -> None:
+        asked = await send_text(bot, "asked", chat_id=chat_id)
+        ids = await send_album(bot, [picture()] * 3, chat_id=chat_id, reply_to_message_id=asked)
+        found = await messages(control, chat_id)
+        assert len({found[each]["media_group_id"] for each in ids}) == 1
+        assert found[ids[0]]["reply_to_message"]["message_id"] == asked
+        await edit_picture(bot, picture(), "done", chat_id=chat_id, message_id=ids[1])
+        await delete_messages(bot, [ids[0], ids[2]], chat_id=chat_id)
+        await delete_messages(bot, [ids[0]], chat_id=chat_id)  # gone already
+        found = await messages(control, chat_id)
+        assert [each in found for each in ids] == [False, True, False]
+        assert found[ids[1]]["caption"] == "done"
+
+    async def test_where_what_it_answers_is_gone_it_stands_alone(
+        self, bot: Bot, control: httpx.AsyncClient, chat_id: int
+    ) -> None:
+        ids = await send_album(bot, [picture()] * 2, chat_id=chat_id, reply_to_message_id=99_999)
+        assert len(ids) == 2
+
+    async def test_a_part_cannot_become_a_document(self, bot: Bot, chat_id: int) -> None:
+        ids = await send_album(bot, [picture()] * 2, chat_id=chat_id)
+        with pytest.raises(TelegramRefused):
+            await edit_picture(bot, picture(), "", chat_id=chat_id, message_id=ids[0], is_document=True)

@@ -4,8 +4,10 @@ One row per order and one message per order. A worker that shows has the row to 
 (`busy_until`), so two cannot edit the message in the wrong order.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import text
 
@@ -21,7 +23,7 @@ _BUSY_FOR = timedelta(seconds=30)
 class Delivery:
     """One order's message as claimed. `message_id` None: nothing was sent yet, or it was deleted.
 
-    thread_id: the topic of a group, None for none.
+    thread_id: the topic of a group, None for none. album, album_sends: see `tiles`.
     """
 
     order_id: str
@@ -33,6 +35,8 @@ class Delivery:
     owed: int
     fingerprint: str | None
     tries: int
+    album: Mapping[str, Any] = field(default_factory=dict)
+    album_sends: int = 0
 
 
 # A claim and the note of what was shown may be lost when PostgreSQL itself dies: the message is then put into
@@ -43,7 +47,7 @@ _CLAIM = text("""
     WHERE order_id = :id AND state = 'open' AND shown < owed AND due_at <= now()
         AND (busy_until IS NULL OR busy_until <= now())
     RETURNING order_id, chat_id, reply_to_message_id, thread_id, message_id, language, owed, fingerprint,
-        tries, set_config('synchronous_commit', 'off', true) AS _
+        tries, album, album_sends, set_config('synchronous_commit', 'off', true) AS _
 """)
 
 
@@ -212,7 +216,7 @@ async def move_chat(tx: Tx, *, from_chat_id: int, to_chat_id: int) -> None:
     await tx.execute(
         sql(
             "UPDATE starbooth.deliveries SET chat_id = :to_chat_id, message_id = NULL,"
-            " reply_to_message_id = NULL, thread_id = NULL, fingerprint = NULL"
+            " reply_to_message_id = NULL, thread_id = NULL, fingerprint = NULL, album = '{}', album_sends = 0"
             " WHERE chat_id = :from_chat_id AND state = 'open'"
         ),
         {"from_chat_id": from_chat_id, "to_chat_id": to_chat_id},
@@ -226,7 +230,8 @@ async def send_home(tx: Tx, order_id: str) -> bool:
     rows = await tx.execute(
         sql("""
             UPDATE starbooth.deliveries d SET chat_id = g.chat_id, message_id = NULL, thread_id = NULL,
-                reply_to_message_id = NULL, fingerprint = NULL, busy_until = NULL, due_at = now()
+                reply_to_message_id = NULL, fingerprint = NULL, busy_until = NULL, due_at = now(),
+                album = '{}', album_sends = 0
             FROM starbooth.orders o JOIN starbooth.guests g ON g.user_id = o.user_id
             WHERE d.order_id = :id AND o.id = d.order_id AND d.chat_id <> g.chat_id
                 AND NOT g.has_blocked_bot

@@ -17,12 +17,32 @@ class Button:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Tile:
+    """One place of an album, above the message. file_key: its picture; None while it is in the making.
+
+    is_void: no picture will come, so nothing stands there. html: the words below the picture. The size is the
+    picture's, in pixels.
+    """
+
+    number: int
+    width_px: int
+    height_px: int
+    html: str = ""
+    file_key: str | None = None
+    is_void: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Screen:
-    """One message. `html`: Telegram's HTML, foreign pieces escaped. `file_key`: its picture, if any."""
+    """One message. `html`: Telegram's HTML, foreign pieces escaped. `file_key`: its picture, if any.
+
+    album: the pictures of an order for several, which are messages of their own.
+    """
 
     html: str
     file_key: str | None = None
     rows: tuple[tuple[Button, ...], ...] = ()
+    album: tuple[Tile, ...] = ()
 
     def fingerprint(self) -> str:
         """Equal for equal screens: an edit to what is already shown is saved."""

@@ -15,6 +15,7 @@ import structlog
 from starbooth.base.database import Database, Tx
 from starbooth.base.errors import Unavailable
 from starbooth.domain.delivery import owe
+from starbooth.domain.delivery.album import Album, AlbumMessenger
 from starbooth.domain.delivery.owe import Delivery
 from starbooth.domain.delivery.screen import Screen
 from starbooth.domain.users.guests import Language, note_blocked
@@ -27,21 +28,11 @@ _MOST_TRIES = 150  # about a day at the longest pause
 _MOST_REFUSALS = 3
 
 
-class Messenger(Protocol):
+class Messenger(AlbumMessenger, Protocol):
     """Puts screens into chats. Raises Blocked, MessageGone, NotModified, TelegramRefused, Unavailable."""
-
-    async def send_text(
-        self, screen: Screen, *, chat_id: int, reply_to_message_id: int | None, thread_id: int | None = None
-    ) -> int:
-        """Send the screen's words and buttons as a new message and return its id. Not safe to repeat."""
-        ...
 
     async def edit_text(self, screen: Screen, *, chat_id: int, message_id: int) -> None:
         """Make an existing message this screen's words and buttons. Safe to repeat."""
-        ...
-
-    async def edit_picture(self, screen: Screen, body: bytes, *, chat_id: int, message_id: int) -> None:
-        """Make an existing message this picture, with the screen's words below. Safe to repeat."""
         ...
 
 
@@ -125,6 +116,12 @@ async def _try_to_show(
 
 async def _put_into_chat(database: Database, showing: Showing, delivery: Delivery, screen: Screen) -> int:
     message_id = delivery.message_id
+    if screen.album:
+        album = Album(
+            database=database, messenger=showing.messenger, storage=showing.storage, delivery=delivery
+        )
+        if await album.show(screen.album):
+            delivery = replace(delivery, reply_to_message_id=None)  # the album is the reply
     if message_id is not None:
         if delivery.fingerprint == screen.fingerprint():
             return message_id

@@ -13,13 +13,25 @@ from starbooth.domain.orders.place import NEXT_TURN
 
 
 @dataclass(frozen=True, kw_only=True)
+class Part:
+    """One picture of an order. file_key: where it lies; None while there is none. error_code: why there never
+    will be.
+    """
+
+    number: int
+    seed: int
+    file_key: str | None
+    error_code: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class OrderView:
     """One order at one moment.
 
     position: 1 is the next to start; None unless it waits.
     wait: how long until the picture, from the pace of recent orders; None where nothing is known yet.
     request: what was asked and what we froze for it, as placing wrote it.
-    file_keys: the pictures that lie in storage, in order.
+    file_keys: the pictures that lie in storage, in order. pictures: each that was asked for, in order.
     """
 
     order_id: str
@@ -35,6 +47,7 @@ class OrderView:
     error_code: str | None
     seeds: tuple[int, ...]
     file_keys: tuple[str, ...]
+    pictures: tuple[Part, ...] = ()
 
     @property
     def prompt(self) -> str:
@@ -61,7 +74,8 @@ _VIEW = text(f"""
         o.spent_stars, o.parts, o.progress, o.error_code, waiting.position, pace.seconds, pace.running,
         extract(epoch FROM now() - o.started_at)::double precision AS ran,
         array_agg(t.seed ORDER BY t.number) AS seeds,
-        array_agg(t.file_key ORDER BY t.number) FILTER (WHERE t.file_key IS NOT NULL) AS file_keys
+        array_agg(t.file_key ORDER BY t.number) AS file_keys,
+        array_agg(t.error_code ORDER BY t.number) AS error_codes
     FROM starbooth.orders o
     JOIN starbooth.tickets t ON t.order_id = o.id
     LEFT JOIN LATERAL (
@@ -99,7 +113,13 @@ async def read_order(tx: Tx, order_id: str, *, slots: int) -> OrderView | None:
         wait=_expected_wait(row, slots),
         error_code=row.error_code,
         seeds=tuple(row.seeds),
-        file_keys=tuple(row.file_keys or ()),
+        file_keys=tuple(key for key in row.file_keys if key is not None),
+        pictures=tuple(
+            Part(number=number, seed=seed, file_key=file_key, error_code=error_code)
+            for number, (seed, file_key, error_code) in enumerate(
+                zip(row.seeds, row.file_keys, row.error_codes, strict=True)
+            )
+        ),
     )
 
 

@@ -3,12 +3,24 @@
 from starbooth.outside.telegram import lean  # noqa: F401  # before aiogram, or it builds every model
 
 # isort: split
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+
 from aiogram import Bot
 from aiogram.types import InlineKeyboardButton, InlineKeyboardMarkup
 
 from starbooth.domain.delivery.screen import Button, Screen
-from starbooth.outside.telegram.client import edit_picture, edit_text, send_text, telegram_errors
-from starbooth.outside.telegram.errors import TooLate
+from starbooth.domain.pictures.thumbnail import fit_for_chat
+from starbooth.outside.telegram.client import (
+    delete_messages,
+    edit_picture,
+    edit_text,
+    send_album,
+    send_text,
+    telegram_errors,
+)
+from starbooth.outside.telegram.errors import MessageGone, TooLate
 
 LONGEST_TOAST = 200
 
@@ -42,10 +54,42 @@ class BotMessenger:
         )
 
     async def edit_picture(self, screen: Screen, body: bytes, *, chat_id: int, message_id: int) -> None:
-        """Make an existing message this picture, with the screen's words below. Safe to repeat."""
+        """Make an existing message this picture, with the screen's words below. Safe to repeat.
+
+        What Telegram would not take as a photo is made to fit; where it cannot be, it goes as a document.
+        """
+        fitting = await asyncio.to_thread(fit_for_chat, body)
         await edit_picture(
-            self._bot, body, screen.html, chat_id=chat_id, message_id=message_id, keyboard=keyboard(screen)
+            self._bot,
+            body if fitting is None else fitting,
+            screen.html,
+            chat_id=chat_id,
+            message_id=message_id,
+            keyboard=keyboard(screen),
+            is_document=fitting is None,
         )
+
+    async def send_album(
+        self,
+        pictures: Sequence[bytes],
+        *,
+        chat_id: int,
+        reply_to_message_id: int | None,
+        thread_id: int | None = None,
+    ) -> Sequence[int]:
+        """Send two to ten pictures as one album; returns their messages' ids in order. Not safe to repeat."""
+        return await send_album(
+            self._bot,
+            pictures,
+            chat_id=chat_id,
+            reply_to_message_id=reply_to_message_id,
+            thread_id=thread_id,
+        )
+
+    async def delete(self, message_ids: Sequence[int], *, chat_id: int) -> None:
+        """Take messages of ours away. Safe to repeat; those that are gone or too old are passed over."""
+        with suppress(MessageGone):
+            await delete_messages(self._bot, message_ids, chat_id=chat_id)
 
     async def answer_press(self, query_id: str, toast: str, *, is_alert: bool) -> None:
         """Show a short text where a button was pressed. Safe to repeat; a press that is too old is let go."""

@@ -1,8 +1,13 @@
-"""How an order looks in the chat, from its place in the queue to its picture. A view in, a screen out."""
+"""How an order looks in the chat, from its place in the queue to its picture. A view in, a screen out.
+
+An order for several pictures is an album with a message below it that tells how it stands and what it cost.
+"""
+
+from dataclasses import replace
 
 from markupsafe import Markup
 
-from starbooth.domain.delivery.screen import Button, Screen
+from starbooth.domain.delivery.screen import Button, Screen, Tile
 from starbooth.domain.orders.end import OrderState
 from starbooth.domain.orders.read import OrderView
 from starbooth.domain.users.guests import Language
@@ -12,8 +17,14 @@ from starbooth.doors.bot.words import Words, words_for
 
 
 def render_order(view: OrderView, language: Language) -> Screen:
-    """The one message of an order. Text and caption keep within Telegram's limits whatever the prompt."""
+    """What the chat shows of an order. Text and caption keep within Telegram's limits whatever the prompt."""
     words = words_for(language)
+    if len(view.pictures) < 2:
+        return _render(view, words)
+    return replace(_render(view, words), file_key=None, album=_album(view, words))
+
+
+def _render(view: OrderView, words: Words) -> Screen:
     match view.state:
         case OrderState.HELD:
             return _held(view, words)
@@ -25,6 +36,26 @@ def render_order(view: OrderView, language: Language) -> Screen:
             return _failed(view, words)
         case OrderState.CANCELLED:
             return _cancelled(view, words)
+
+
+def _album(view: OrderView, words: Words) -> tuple[Tile, ...]:
+    frozen = view.request["frozen"]
+    return tuple(
+        Tile(
+            number=each.number,
+            width_px=frozen["width_px"],
+            height_px=frozen["height_px"],
+            html=words.say(
+                "{number} of {count} · seed <code>{seed}</code>",
+                number=each.number + 1,
+                count=view.parts,
+                seed=str(each.seed),
+            ),
+            file_key=each.file_key,
+            is_void=each.file_key is None and view.has_ended,
+        )
+        for each in view.pictures
+    )
 
 
 def _held(view: OrderView, words: Words) -> Screen:
@@ -42,27 +73,15 @@ def _running(view: OrderView, words: Words) -> Screen:
     percent = int(view.progress * 100 + 1e-9)
     line = words.say("🎨 <b>Painting</b> {bar} {percent}%", bar=bar(view.progress), percent=percent)
     left = words.say("Ready in {wait}.", wait=wait(words, view.wait)) if view.wait is not None else Markup()
-    return Screen(html=_join(line, left, quote(view.prompt)))
+    there = Markup()
+    if view.parts > 1 and view.file_keys:
+        there = words.say("{done} of {count} are there.", done=len(view.file_keys), count=view.parts)
+    return Screen(html=_join(line, there, left, quote(view.prompt)))
 
 
 def _done(view: OrderView, words: Words) -> Screen:
-    spent = view.price_stars if view.spent_stars is None else view.spent_stars
-    facts = words.say(
-        "{stars} · seed <code>{seed}</code>", stars=stars(words, spent), seed=str(view.seeds[0])
-    )
-    missing = view.parts - len(view.file_keys)
-    partly = (
-        words.say_n(
-            "{n} picture did not come out; {stars} came back to you.",
-            "{n} pictures did not come out; {stars} came back to you.",
-            missing,
-            stars=stars(words, view.price_stars - spent),
-        )
-        if missing > 0
-        else Markup()
-    )
     return Screen(
-        html=_join(quote(view.prompt), facts, partly),
+        html=_join(quote(view.prompt), _facts(view, words), _missing(view, words)),
         file_key=next(iter(view.file_keys), None),
         rows=(
             (_order_button(view, words.plain("Again · {price} ⭐", price=_unit(view)), Verb.AGAIN),),
@@ -71,9 +90,51 @@ def _done(view: OrderView, words: Words) -> Screen:
     )
 
 
+def _facts(view: OrderView, words: Words) -> Markup:
+    """What it cost and what it takes to paint it again."""
+    cost = stars(words, _spent(view))
+    kept = [each.seed for each in view.pictures if each.file_key is not None]
+    if len(view.pictures) < 2:
+        return words.say("{stars} · seed <code>{seed}</code>", stars=cost, seed=str(view.seeds[0]))
+    seeds = Markup(", ").join(Markup("<code>{}</code>").format(seed) for seed in kept)
+    model = view.request["frozen"].get("model_name", "")
+    return words.say_n(
+        "{stars} · {model} · seed {seeds}",
+        "{stars} · {model} · seeds {seeds}",
+        len(kept),
+        stars=cost,
+        model=model,
+        seeds=seeds,
+    )
+
+
+def _missing(view: OrderView, words: Words) -> Markup:
+    """What did not come out, why, and that it cost nothing; nothing where all came."""
+    missing = view.parts - len(view.file_keys)
+    if missing <= 0:
+        return Markup()
+    line = words.say_n(
+        "{n} picture did not come out; {stars} came back to you.",
+        "{n} pictures did not come out; {stars} came back to you.",
+        missing,
+        stars=stars(words, view.price_stars - _spent(view)),
+    )
+    code = next((each.error_code for each in view.pictures if each.error_code), None)
+    return line if code is None else Markup(" ").join([line, word_reason(code, words)])
+
+
+def _spent(view: OrderView) -> int:
+    return view.price_stars if view.spent_stars is None else view.spent_stars
+
+
 def _failed(view: OrderView, words: Words) -> Screen:
+    title = (
+        words.say("<b>This picture did not come out.</b>")
+        if view.parts == 1
+        else words.say("<b>These pictures did not come out.</b>")
+    )
     lines = [
-        words.say("<b>This picture did not come out.</b>"),
+        title,
         word_reason(view.error_code, words),
         _returned(view, words),
     ]

@@ -7,7 +7,7 @@ HTML with every foreign piece escaped, a keyboard is aiogram's.
 from starbooth.outside.telegram import lean  # noqa: F401  # before aiogram, or it builds every model
 
 # isort: split
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 
 from aiogram import Bot
@@ -31,7 +31,9 @@ from aiogram.types import (
     BufferedInputFile,
     InlineKeyboardMarkup,
     InputFile,
+    InputMediaDocument,
     InputMediaPhoto,
+    MediaUnion,
     Message,
     ReplyParameters,
 )
@@ -93,9 +95,6 @@ async def send_text(
 
     Raises: Blocked, TelegramRefused, TelegramUnavailable.
     """
-    reply = None
-    if reply_to_message_id is not None:
-        reply = ReplyParameters(message_id=reply_to_message_id, allow_sending_without_reply=True)
     with telegram_errors():
         message = await bot.send_message(
             chat_id,
@@ -103,7 +102,7 @@ async def send_text(
             message_thread_id=thread_id,
             parse_mode=ParseMode.HTML,
             reply_markup=keyboard,
-            reply_parameters=reply,
+            reply_parameters=_reply_to(reply_to_message_id),
         )
     return message.message_id
 
@@ -131,19 +130,64 @@ async def edit_picture(
     message_id: int,
     file_name: str = "picture.png",
     keyboard: InlineKeyboardMarkup | None = None,
+    is_document: bool = False,
 ) -> str | None:
     """Make a message this picture (bytes, or a file id of Telegram) above this caption. Safe to repeat.
 
+    is_document: as a file rather than as a photo; a part of an album cannot become that.
     Returns Telegram's file id, by which the picture can be shown again without an upload.
     Raises: NotModified, MessageGone, Blocked, TelegramRefused, TelegramUnavailable.
     """
     file = BufferedInputFile(picture, file_name) if isinstance(picture, bytes) else picture
-    media = InputMediaPhoto(media=file, caption=html, parse_mode=ParseMode.HTML)
+    kind = InputMediaDocument if is_document else InputMediaPhoto
+    media = kind(media=file, caption=html, parse_mode=ParseMode.HTML)
     with telegram_errors():
         shown = await bot.edit_message_media(
             media, chat_id=chat_id, message_id=message_id, reply_markup=keyboard, request_timeout=UPLOAD_S
         )
     return shown.photo[-1].file_id if isinstance(shown, Message) and shown.photo else None
+
+
+async def send_album(
+    bot: Bot,
+    pictures: Sequence[bytes],
+    *,
+    chat_id: int,
+    reply_to_message_id: int | None = None,
+    thread_id: int | None = None,
+) -> Sequence[int]:
+    """Send two to ten photos as one album and return their messages' ids, in order. Not safe to repeat.
+
+    Raises: Blocked, TelegramRefused, TelegramUnavailable; after the last a part of them may be there.
+    """
+    media: list[MediaUnion] = [
+        InputMediaPhoto(media=BufferedInputFile(picture, f"{place}.jpg"))
+        for place, picture in enumerate(pictures)
+    ]
+    with telegram_errors():
+        messages = await bot.send_media_group(
+            chat_id,
+            media,
+            message_thread_id=thread_id,
+            reply_parameters=_reply_to(reply_to_message_id),
+            request_timeout=UPLOAD_S,
+        )
+    return [message.message_id for message in messages]
+
+
+async def delete_messages(bot: Bot, message_ids: Sequence[int], *, chat_id: int) -> None:
+    """Delete up to a hundred messages of ours. Repeat: harmless, those that are gone are passed over.
+
+    Raises: MessageGone where they are too old to be deleted, Blocked, TelegramRefused, TelegramUnavailable.
+    """
+    with telegram_errors():
+        await bot.delete_messages(chat_id, list(message_ids))
+
+
+def _reply_to(message_id: int | None) -> ReplyParameters | None:
+    if message_id is None:
+        return None
+    return ReplyParameters(message_id=message_id, allow_sending_without_reply=True)
 
 
 async def send_document(bot: Bot, file: InputFile, html: str, *, chat_id: int) -> int:
