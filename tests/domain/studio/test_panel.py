@@ -154,9 +154,9 @@ class TestAwaited:
             await await_answer(tx, Awaited(what=What.NEGATIVE, draft_id=None, message_id=3), user_id=ada)
             await await_answer(tx, seed, user_id=ada)
             assert await read_awaited(tx, user_id=ada) == seed
-            await forget_awaited_of(tx, telegram_id=56)
+            await forget_awaited_of(tx, telegram_id=56, with_words_of_photos=True)
             assert await read_awaited(tx, user_id=ada) == seed
-            await forget_awaited_of(tx, telegram_id=55)
+            await forget_awaited_of(tx, telegram_id=55, with_words_of_photos=True)
             assert await read_awaited(tx, user_id=ada) is None
             await await_answer(tx, seed, user_id=ada)
             await forget_awaited(tx, user_id=ada)

@@ -1,11 +1,14 @@
 """Steps of panels that chat tests share."""
 
+import asyncio
 from typing import Any
 
 from starbooth.base.database import Database
 from starbooth.domain.generations.choices import Choices
 from starbooth.domain.studio.remembered import Remembered, read_remembered
 from starbooth.domain.users.guests import find_user
+from starbooth.doors.bot.inbox import keep_updates
+from tests.doors.bot.buying import rows
 from tests.playground.guest import Guest, Message
 
 
@@ -33,6 +36,21 @@ async def choose(guest: Guest, panel: Message, *labels: str) -> Message:
     for label in labels:
         await press(guest, panel, label)
     return await now(guest, panel)
+
+
+async def deliver(database: Database, *updates: dict[str, Any]) -> None:
+    """Put updates into the inbox, past the playground; wait until each is handled. Raises: TimeoutError."""
+    async with database.transaction() as tx:
+        await keep_updates(tx, list(updates))
+    ids = [update["update_id"] for update in updates]
+    statement = "SELECT state FROM starbooth.inbox WHERE update_id = ANY (:ids)"
+    for _ in range(500):
+        states = {state for (state,) in await rows(database, statement, ids=ids)}
+        if states == {"handled"}:
+            return
+        assert "failed" not in states
+        await asyncio.sleep(0.02)
+    raise TimeoutError
 
 
 async def remembered(database: Database, guest: Guest) -> Remembered:

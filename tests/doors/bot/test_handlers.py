@@ -174,9 +174,9 @@ class TestSilence:
         assert telegram.calls == []
 
     async def test_an_album_is_answered_once(self, handlers: Handlers, telegram: RecordingSession) -> None:
-        photo = [{"file_id": "x", "file_unique_id": "x", "width": 1, "height": 1}]
+        video = {"file_id": "x", "file_unique_id": "x", "width": 1, "height": 1, "duration": 1}
         for number in range(1, 4):
-            album = {"photo": photo, "media_group_id": "g"}
+            album = {"video": video, "media_group_id": "g"}
             await handlers.handle(thing_update(number, things=album))
         assert len(telegram.texts) == 1
 

@@ -143,12 +143,6 @@ class TestThingsThatAreNoText:
         assert said.text.endswith("Nothing was charged.")
         assert await balance_of(database, ada) == 20
 
-    async def test_a_photo_with_words_is_no_order(self, ada: Guest, worker: Worker, jpeg: bytes) -> None:
-        await start(ada)
-        asked = await ada.send_photo(jpeg, caption="make me a pirate")
-        await answer_to(ada, asked, "A nice photo, but I paint from words.")
-        assert await worker.orders() == []
-
     async def test_a_document_is_no_order(self, ada: Guest, worker: Worker) -> None:
         await start(ada)
         asked = await ada.send_document(b"a wish list", name="wishes.txt", caption="a red boat")

@@ -1,8 +1,8 @@
 """Guests' photos to start from: whose each is, how long it is kept, and which may go.
 
-Knows the files by their keys only. A photo is kept for a week after it was last put to use, so that "again"
-still works under its pictures; then it is forgotten first and deleted after that, so nobody can begin to use
-what is about to go.
+Knows the files by their keys only. A photo is kept for a day, and for a week after it was last painted from,
+so that "again" still works under its pictures; then it is forgotten first and deleted after that, so nobody
+can begin to use what is about to go.
 """
 
 from datetime import timedelta
@@ -14,6 +14,7 @@ from starbooth.domain.generations.asking import PhotoReference
 from starbooth.outside.storage.contract import Storage
 
 PHOTO_LIFE = timedelta(days=7)
+UNUSED_LIFE = timedelta(days=1)
 
 # A cart may be younger than its photo's last use, and an operator may let orders take very long.
 _FORGET = sql("""
@@ -43,24 +44,24 @@ async def keep_photo(tx: Tx, photo: PhotoReference, *, user_id: str) -> None:
         sql("""
             INSERT INTO starbooth.photos (key, user_id, width_px, height_px, kept_until)
             VALUES (:key, :user_id, :width_px, :height_px, now() + :life)
-            ON CONFLICT (key) DO UPDATE SET kept_until = excluded.kept_until
+            ON CONFLICT (key) DO UPDATE SET kept_until = greatest(photos.kept_until, excluded.kept_until)
                 WHERE photos.user_id = excluded.user_id AND NOT photos.is_forgotten
         """),
-        {**vars(photo), "user_id": user_id, "life": PHOTO_LIFE},
+        {**vars(photo), "user_id": user_id, "life": UNUSED_LIFE},
     )
 
 
-async def use_photo(tx: Tx, key: str, *, user_id: str) -> None:
-    """Keep this guest's photo for as long again, as something begins to need it.
+async def use_photo(tx: Tx, key: str, *, user_id: str, life: timedelta = PHOTO_LIFE) -> None:
+    """Keep this guest's photo for so long at least, as something begins to need it.
 
     Locks: the photo, so that it is not forgotten meanwhile. Repeat: harmless. Raises: PhotoGone.
     """
     rows = await tx.execute(
         sql(
-            "UPDATE starbooth.photos SET kept_until = now() + :life"
+            "UPDATE starbooth.photos SET kept_until = greatest(kept_until, now() + :life)"
             " WHERE key = :key AND user_id = :user_id AND NOT is_forgotten RETURNING 1"
         ),
-        {"key": key, "user_id": user_id, "life": PHOTO_LIFE},
+        {"key": key, "user_id": user_id, "life": life},
     )
     if rows.first() is None:
         raise PhotoGone

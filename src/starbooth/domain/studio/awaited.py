@@ -7,6 +7,8 @@ from enum import StrEnum
 from starbooth.base.database import Tx, sql
 
 PATIENCE = timedelta(minutes=30)
+# As long as a draft lives: words that come late for a photo must not be painted without it, for money.
+PATIENCE_FOR_WORDS = timedelta(days=1)
 
 
 class What(StrEnum):
@@ -36,7 +38,12 @@ async def await_answer(tx: Tx, awaited: Awaited, *, user_id: str) -> None:
             ON CONFLICT (user_id) DO UPDATE SET what = excluded.what, draft_id = excluded.draft_id,
                 message_id = excluded.message_id, expires_at = excluded.expires_at
         """),
-        {**vars(awaited), "what": awaited.what.value, "user_id": user_id, "patience": PATIENCE},
+        {
+            **vars(awaited),
+            "what": awaited.what.value,
+            "user_id": user_id,
+            "patience": PATIENCE_FOR_WORDS if awaited.what is What.WORDS else PATIENCE,
+        },
     )
 
 
@@ -59,12 +66,17 @@ async def forget_awaited(tx: Tx, *, user_id: str) -> None:
     await tx.execute(sql("DELETE FROM starbooth.awaited WHERE user_id = :user_id"), {"user_id": user_id})
 
 
-async def forget_awaited_of(tx: Tx, *, telegram_id: int) -> None:
-    """`forget_awaited` for whom Telegram knows by this id, also where we do not know them."""
+async def forget_awaited_of(tx: Tx, *, telegram_id: int, with_words_of_photos: bool) -> None:
+    """`forget_awaited` for whom Telegram knows by this id, also where we do not know them.
+
+    with_words_of_photos: false leaves the question what a photo should become.
+    """
     await tx.execute(
         sql(
             'DELETE FROM starbooth.awaited a USING public."User" u'
             ' WHERE u."id" = a.user_id AND u."telegramId" = :telegram_id'
+            " AND (:with_words_of_photos OR NOT EXISTS (SELECT FROM starbooth.drafts d"
+            " WHERE d.id = a.draft_id AND d.prompt = ''))"
         ),
-        {"telegram_id": str(telegram_id)},
+        {"telegram_id": str(telegram_id), "with_words_of_photos": with_words_of_photos},
     )

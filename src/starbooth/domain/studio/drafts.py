@@ -80,7 +80,7 @@ async def open_draft(tx: Tx, draft: Draft) -> Draft:
     Raises: PhotoGone; NoSuchDraft where it was opened before and has been ordered or put away.
     """
     if draft.photo is not None:
-        await use_photo(tx, draft.photo.key, user_id=draft.user_id)
+        await use_photo(tx, draft.photo.key, user_id=draft.user_id, life=DRAFT_LIFE)
     if await find_order(tx, draft.draft_id, user_id=draft.user_id):
         raise NoSuchDraft
     await tx.execute(_OPEN, {**_values(draft), "asked_by": draft.asked_by})
@@ -178,6 +178,16 @@ async def take_from_cart(tx: Tx, draft_id: str, *, user_id: str, message_id: int
         message_id=message_id,
     )
     return await open_draft(tx, draft)
+
+
+async def renew_draft(tx: Tx, draft_id: str, *, user_id: str) -> Draft:
+    """Give a draft whose words were refused another id: its next order is another try, and counts as one.
+
+    Raises: NoSuchDraft.
+    """
+    draft = await read_draft(tx, draft_id, user_id=user_id)
+    await drop_draft(tx, draft_id, user_id=user_id)
+    return await open_draft(tx, replace(draft, draft_id=draft_id_for(f"again:{draft_id}")))
 
 
 async def note_panel(tx: Tx, draft: Draft, message_id: int) -> Draft:

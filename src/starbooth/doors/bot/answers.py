@@ -94,6 +94,10 @@ def render_help(words: Words, *, commands: Sequence[Command], price_stars: int) 
             " to the picture and changes its light or its style."
         ),
         words.say(
+            "Send a photo with a few words, and I paint from it: you see the price first, and how much may"
+            " change."
+        ),
+        words.say(
             "/settings chooses the model, the shape, how many at a time and more, and can have me ask you"
             " before each picture."
         ),
@@ -158,8 +162,6 @@ def render_unpaintable(words: Words, kind: str) -> Screen:
 
 def _unpaintable(words: Words, kind: str) -> Markup:
     match kind:
-        case "photo":
-            return words.say("A nice photo, but I paint from words. Tell me what you would like to see.")
         case "sticker" | "animation" | "dice" | "game":
             return words.say("Charming, but I paint from words. Tell me what you would like to see.")
         case "voice" | "audio":

@@ -4,6 +4,7 @@ from markupsafe import Markup
 
 from starbooth.base.errors import Refusal
 from starbooth.domain.generations.errors import OutOfRange
+from starbooth.domain.pictures.errors import PhotoFlaw, PhotoUnreadable
 from starbooth.domain.studio.errors import PresetNameRefused, PresetsFull
 from starbooth.doors.bot.words import Words
 
@@ -13,6 +14,8 @@ def word_choice_refusal(refusal: Refusal, words: Words) -> Markup | None:
     match refusal:
         case OutOfRange():
             return _word_range(refusal, words)
+        case PhotoUnreadable():
+            return _word_flaw(refusal, words)
         case PresetNameRefused():
             return words.say(
                 "A name has 1 to {n} characters. Write another one, or press the button to go back.",
@@ -48,6 +51,28 @@ def _word_range(refusal: OutOfRange, words: Words) -> Markup:
                 "This model takes values from {least} to {most} there. Nothing was charged.",
                 least=f"{refusal.least:g}",
                 most=f"{refusal.most:g}",
+            )
+
+
+def _word_flaw(refusal: PhotoUnreadable, words: Words) -> Markup:
+    match refusal.reason:
+        case PhotoFlaw.TOO_LARGE:
+            return words.say(
+                "That photo is larger than {n} MB. Send a smaller one. Nothing was charged.", n=refusal.limit
+            )
+        case PhotoFlaw.TOO_MANY_PIXELS:
+            return words.say(
+                "That photo has more than {n} megapixels. Send a smaller one. Nothing was charged.",
+                n=refusal.limit,
+            )
+        case PhotoFlaw.TOO_SMALL:
+            return words.say(
+                "That photo is too small: its shorter side needs {n} pixels. Nothing was charged.",
+                n=refusal.limit,
+            )
+        case PhotoFlaw.NOT_A_PICTURE:
+            return words.say(
+                "I cannot read that as a photo. Send a JPEG, a PNG or a WebP. Nothing was charged."
             )
 
 

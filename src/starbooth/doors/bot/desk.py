@@ -27,6 +27,7 @@ from starbooth.doors.bot.messenger import BotMessenger
 from starbooth.doors.bot.presses import Pressed
 from starbooth.doors.bot.terms import Terms
 from starbooth.doors.bot.words import Words, words_for
+from starbooth.outside.storage.contract import Storage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,11 +44,25 @@ class Desk:
     """Shared by the handlers of one bot. Keeps nothing from one update to the next."""
 
     def __init__(
-        self, database: Database, bot: Bot, terms: Terms, prompt_check: PromptCheck | None = None
+        self,
+        database: Database,
+        bot: Bot,
+        terms: Terms,
+        prompt_check: PromptCheck | None = None,
+        *,
+        storage: Storage | None = None,
     ) -> None:
+        """storage: where files lie; None for a bot that is sent none."""
         self.database, self.bot, self.terms = database, bot, terms
         self._prompt_check = prompt_check
         self.messenger = BotMessenger(bot)
+        self._storage = storage
+
+    @property
+    def storage(self) -> Storage:
+        """Where files lie."""
+        assert self._storage is not None, "this bot was opened without a storage"
+        return self._storage
 
     def is_operator(self, person: User | None) -> bool:
         """Whether this person runs the booth. Telegram vouches for who writes."""

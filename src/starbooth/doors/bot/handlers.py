@@ -49,12 +49,14 @@ from starbooth.doors.bot.panel_answers import ask_first, take_answer
 from starbooth.doors.bot.papers import papers_router
 from starbooth.doors.bot.paying import payments_router, shop_router
 from starbooth.doors.bot.paying_screens import render_stuck
+from starbooth.doors.bot.photos import photos_router
 from starbooth.doors.bot.plan import plan_router
 from starbooth.doors.bot.presses import Pressed
 from starbooth.doors.bot.purse import purse_router
 from starbooth.doors.bot.returns import returns_router
 from starbooth.doors.bot.terms import Terms
 from starbooth.doors.bot.words import words_for
+from starbooth.outside.storage.contract import Storage
 from starbooth.outside.telegram.errors import Blocked
 
 _log = structlog.get_logger()
@@ -76,15 +78,23 @@ class Handlers:
     """The handlers of one bot. Hands nothing from one update to the next, but for albums already answered."""
 
     def __init__(
-        self, database: Database, bot: Bot, terms: Terms, prompt_check: PromptCheck | None = None
+        self,
+        database: Database,
+        bot: Bot,
+        terms: Terms,
+        prompt_check: PromptCheck | None = None,
+        *,
+        storage: Storage | None = None,
     ) -> None:
-        self._desk = Desk(database, bot, terms, prompt_check)
+        """storage: where guests' photos are kept."""
+        self._desk = Desk(database, bot, terms, prompt_check, storage=storage)
         self._albums: OrderedDict[str, None] = OrderedDict()
         self._dispatcher = Dispatcher(disable_fsm=True)  # its states would pile up in memory, one per guest
         # In this order; the first handler that fits an update has it to itself.
         self._dispatcher.include_router(payments_router(self._desk))
         self._dispatcher.include_router(returns_router(self._desk))
         self._dispatcher.include_router(groups_router(self._desk))
+        self._dispatcher.include_router(photos_router(self._desk))
         self._dispatcher.include_router(self._captions())
         self._dispatcher.include_router(shop_router(self._desk))
         self._dispatcher.include_router(plan_router(self._desk))
@@ -129,11 +139,19 @@ class Handlers:
             await self._note_blocked(update)
 
     async def _forget_question(self, update: Update) -> None:
-        """Any command calls off what a panel asked to be written."""
+        """Any command calls off what a panel asked to be written.
+
+        But for the words of a photo, which only /cancel does: written behind /buy, they would be painted
+        without it.
+        """
         message = update.get("message") or {}
-        if COMMAND.match(message.get("text") or "") and _chat_type(message) == ChatType.PRIVATE:
+        found = COMMAND.match(message.get("text") or "")
+        if found and _chat_type(message) == ChatType.PRIVATE:
+            command = found[1].lower()
             async with self._desk.database.transaction() as tx:
-                await forget_awaited_of(tx, telegram_id=message["from"]["id"])
+                await forget_awaited_of(
+                    tx, telegram_id=message["from"]["id"], with_words_of_photos=command == Command.CANCEL
+                )
 
     def _parse(self, update: Update) -> ParsedUpdate:
         try:

@@ -18,12 +18,14 @@ from starbooth.base.errors import Refusal
 from starbooth.domain.delivery.screen import Screen
 from starbooth.domain.generations.errors import StarsMissing
 from starbooth.domain.generations.request import Recipient
+from starbooth.domain.prompts.errors import PromptRefused
 from starbooth.domain.studio.awaited import Awaited, What, await_answer, forget_awaited
 from starbooth.domain.studio.drafts import (
     drop_draft,
     find_order,
     order_draft,
     read_draft,
+    renew_draft,
     request_of,
     take_from_cart,
 )
@@ -37,7 +39,7 @@ from starbooth.doors.bot.desk import Desk, Met
 from starbooth.doors.bot.panel_moves import PREFIX, Move, Page, Verb, choose, parse_move
 from starbooth.doors.bot.panel_pages import word_question
 from starbooth.doors.bot.panel_screens import render_put_away, render_question, take_back_button
-from starbooth.doors.bot.panel_views import draw_loras, draw_page, put
+from starbooth.doors.bot.panel_views import await_words, draw_loras, draw_page, put
 from starbooth.doors.bot.pieces import plain_stars
 from starbooth.doors.bot.presses import Pressed
 
@@ -97,6 +99,8 @@ class _Panels:
                 return await self._change(tx, move, met, message_id)
         except StarsMissing as refusal:
             return await self._wait_for_stars(refusal, move, met)
+        except PromptRefused as refusal:
+            return await self._renew(refusal, move, met)
         except NoSuchDraft as refusal:
             return await self._without_draft(refusal, move, met)
         except Refusal as refusal:
@@ -120,6 +124,7 @@ class _Panels:
         if move.verb is Verb.ASKS_FIRST:
             await set_asks_first(tx, move.value == "1", user_id=user_id)
         panel = await read_panel(tx, draft_id, user_id=user_id)
+        await await_words(tx, panel, message_id)
         match move.verb:
             case Verb.PUT_AWAY:
                 assert draft_id is not None
@@ -185,6 +190,16 @@ class _Panels:
         change = take_back_button(met.words, move.draft_id)
         screen = await self._desk.word_shortage_of_draft(refusal, met.words, move.draft_id, change)
         return Pressed(toast=toast, screen=screen)
+
+    async def _renew(self, refusal: PromptRefused, move: Move, met: Met) -> Pressed:
+        """The words are against the rules here: the panel waits for others."""
+        await self._desk.count_refusal(refusal)
+        assert move.draft_id is not None
+        async with self._desk.database.transaction() as tx:
+            draft = await renew_draft(tx, move.draft_id, user_id=met.guest.user_id)
+            panel = await read_panel(tx, draft.draft_id, user_id=met.guest.user_id)
+            screen = await draw_page(tx, met.words, panel, Page.HOME)
+        return Pressed(toast=word_refusal(refusal, met.words).striptags(), is_alert=True, screen=screen)
 
     async def _without_draft(self, refusal: NoSuchDraft, move: Move, met: Met) -> Pressed:
         """The panel has gone: mostly since what it showed is ordered. Its message is left as it is."""

@@ -22,7 +22,7 @@ from starbooth.domain.studio.presets import save_preset
 from starbooth.doors.bot.desk import Desk, Met
 from starbooth.doors.bot.inbox import NOTE, note_in_update
 from starbooth.doors.bot.panel_moves import Page
-from starbooth.doors.bot.panel_views import draw_page, put, put_draft
+from starbooth.doors.bot.panel_views import await_words, draw_page, put, put_draft
 
 _NOTE = re.compile(r"answer:(me|c[a-z0-9]{24}):([0-9]{1,19}):([a-z])")
 _SEED = re.compile(r"[0-9]{1,19}")
@@ -53,6 +53,7 @@ async def take_answer(desk: Desk, message: Message, met: Met, update: ParsedUpda
                 await note_in_update(tx, update.update_id, _note(*place))
             draft_id, message_id, page = place
             panel = await read_panel(tx, draft_id, user_id=met.guest.user_id)
+            await await_words(tx, panel, message_id)
             screen = await draw_page(tx, met.words, panel, page)
     except Refusal as refusal:
         if isinstance(refusal, NoSuchDraft):

@@ -6,8 +6,8 @@ from starbooth.outside.telegram import lean  # noqa: F401  # before aiogram, or 
 from starbooth.base.database import Tx
 from starbooth.domain.catalog.offers import list_offers
 from starbooth.domain.delivery.screen import Screen
+from starbooth.domain.studio.awaited import Awaited, What, await_answer
 from starbooth.domain.studio.drafts import note_panel, read_draft
-from starbooth.domain.studio.errors import NoSuchDraft
 from starbooth.domain.studio.loras import list_loras
 from starbooth.domain.studio.panel import Panel, newest_seed
 from starbooth.domain.studio.presets import list_presets
@@ -77,10 +77,13 @@ async def put_draft(desk: Desk, screen: Screen, panel: Panel) -> None:
     draft = panel.draft
     assert draft is not None
     shown = await put(desk, screen, chat_id=draft.chat_id, message_id=draft.message_id)
-    if shown == draft.message_id:
-        return
     async with desk.database.transaction() as tx:
-        try:
-            await note_panel(tx, await read_draft(tx, draft.draft_id, user_id=draft.user_id), shown)
-        except NoSuchDraft:  # ordered from it already
-            return
+        await note_panel(tx, await read_draft(tx, draft.draft_id, user_id=draft.user_id), shown)
+        await await_words(tx, panel, shown)
+
+
+async def await_words(tx: Tx, panel: Panel, message_id: int | None) -> None:
+    """Take the guest's next text for the words of this panel's photo, while it has none. Repeat: harmless."""
+    if panel.draft is not None and not panel.draft.prompt:
+        awaited = Awaited(what=What.WORDS, draft_id=panel.draft.draft_id, message_id=message_id)
+        await await_answer(tx, awaited, user_id=panel.user_id)

@@ -101,6 +101,11 @@ def render_privacy(words: Words, *, support: str) -> Screen:
             " a picture that you put together in a panel until you order it or put it away, at most a day."
         ),
         words.say(
+            "<b>Your photos.</b> A photo that you send to paint from is made smaller, what it tells of place"
+            " and time is dropped, and it goes to the engine with the words. It is deleted a week after it"
+            " was last painted from, or after a day where it never was."
+        ),
+        words.say(
             "<b>Your pictures.</b> The words of an order are sent to the image engine that the people"
             " who run this booth have chosen: one of their own, or fal.ai, which has its own rules about"
             " what it keeps. The engine is not told who you are. Your pictures are kept in the booth's"

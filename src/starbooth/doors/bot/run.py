@@ -23,6 +23,7 @@ from starbooth.doors.bot.handling import run_inbox
 from starbooth.doors.bot.polling import poll_updates
 from starbooth.doors.bot.terms import terms_of
 from starbooth.doors.bot.words import Words, words_for
+from starbooth.outside.storage.store import open_storage
 from starbooth.outside.telegram.client import telegram_errors
 from starbooth.outside.telegram.errors import TelegramRefused
 
@@ -44,7 +45,7 @@ async def run_bot(
     """
     wake = asyncio.Event()
     terms = terms_of(settings)
-    handlers = Handlers(database, bot, terms, prompt_check)
+    handlers = Handlers(database, bot, terms, prompt_check, storage=open_storage(settings.storage_url))
     async with asyncio.TaskGroup() as group:
         companions = [
             group.create_task(_receive(bot, database, settings, stop=stop, wake=wake)),

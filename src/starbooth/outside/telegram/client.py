@@ -38,6 +38,7 @@ from aiogram.types import (
     ReplyParameters,
 )
 from aiogram.utils.token import TokenValidationError
+from aiohttp import ClientError
 
 from starbooth.base.errors import SettingError
 from starbooth.outside.telegram.errors import (
@@ -45,6 +46,7 @@ from starbooth.outside.telegram.errors import (
     Blocked,
     ChargeUnknown,
     ChatMoved,
+    FileTooLarge,
     MessageGone,
     NotModified,
     TelegramRefused,
@@ -55,6 +57,7 @@ from starbooth.outside.telegram.errors import (
 
 CALL_S = 20
 UPLOAD_S = 60
+_CHUNK_BYTES = 64 * 1024
 
 
 def open_bot(token: str, api: str) -> Bot:
@@ -202,6 +205,30 @@ async def send_document(bot: Bot, file: InputFile, html: str, *, chat_id: int) -
     return message.message_id
 
 
+async def fetch_file(bot: Bot, file_id: str, *, limit_bytes: int) -> bytes:
+    """The bytes of a file that a guest sent, at most so many. Safe to repeat.
+
+    Raises: FileTooLarge, TelegramRefused, TelegramUnavailable.
+    """
+    with telegram_errors():
+        file = await bot.get_file(file_id)
+    if file.file_path is None:
+        raise TelegramUnavailable("the file has no path yet")
+    url = bot.session.api.file_url(bot.token, file.file_path)
+    body = bytearray()
+    try:
+        async for chunk in bot.session.stream_content(
+            url, timeout=UPLOAD_S, chunk_size=_CHUNK_BYTES, raise_for_status=True
+        ):
+            body += chunk
+            if len(body) > limit_bytes:
+                raise FileTooLarge(f"more than {limit_bytes} bytes")
+    except (ClientError, TimeoutError) as error:
+        # Without its cause, whose text holds the address, and the address holds the token.
+        raise TelegramUnavailable(f"file: {type(error).__name__}") from None
+    return bytes(body)
+
+
 @contextmanager
 def telegram_errors() -> Iterator[None]:
     """Raise our names for aiogram's exceptions, for calls of the bot made inside."""
@@ -240,6 +267,7 @@ _BY_TEXT: tuple[tuple[str, type[Exception]], ...] = (
     ("there is no caption in the message to edit", MessageGone),
     ("query is too old", TooLate),
     ("query_id_invalid", TooLate),
+    ("file is too big", FileTooLarge),
     ("chat not found", Blocked),
     ("user is deactivated", Blocked),
     ("message thread not found", Blocked),

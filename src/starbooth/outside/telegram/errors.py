@@ -43,6 +43,10 @@ class TelegramRefused(Exception):
         self.reason = reason
 
 
+class FileTooLarge(TelegramRefused):
+    """The file has more bytes than Telegram gives to bots, or than we asked for."""
+
+
 class AlreadyRefunded(TelegramRefused):
     """This payment has gone back before; or has gone back just now, as Telegram once said by mistake."""
 
