@@ -12,6 +12,7 @@ import pytest
 from PIL import Image, UnidentifiedImageError
 
 from starbooth.darkroom.faults import Faults, Place, Rule, place_of
+from starbooth.darkroom.troubles import Trouble, answer_of
 from tests.darkroom.conftest import MakeDarkroom
 from tests.darkroom.serving import Darkroom, Listener, fetch, finished, flux, submit, until
 from tests.darkroom.test_server_webhooks import is_signed, submit_with
@@ -86,6 +87,8 @@ class TestRules:
             {"place": "submit", "times": 0},
             {"place": "submit", "colour": "red"},
             {"place": "painting", "painting": "sad"},
+            {"place": "painting", "painting": "nsfw", "pictures": [4]},
+            {"place": "submit", "error": "bad mood"},
             {},
         ],
     )
@@ -213,6 +216,54 @@ class TestPainting:
         assert result.json()["has_nsfw_concepts"] == [True]
         picture = Image.open(io.BytesIO((await fetch(result.json()["images"][0]["url"])).content))
         assert set(picture.convert("L").tobytes()) == {0}
+
+
+class TestPaintingOfABatch:
+    async def spoilt(self, http: httpx.AsyncClient, fault: str, *pictures: int) -> dict[str, Any]:
+        """The result of four pictures of which these are hit."""
+        rule = {"place": "painting", "painting": fault, **({"pictures": pictures} if pictures else {})}
+        await set_rules(http, rule)
+        request_id = await submit(http, num_images=4)
+        await finished(http, request_id)
+        answer: dict[str, Any] = (await http.get(f"{REQUESTS}/{request_id}")).json()
+        return answer
+
+    async def test_only_the_named_pictures_are_flagged(self, http: httpx.AsyncClient) -> None:
+        answer = await self.spoilt(http, "nsfw", 1, 3)
+        assert answer["has_nsfw_concepts"] == [False, True, False, True]
+
+    @pytest.mark.parametrize(("pictures", "left"), [((), 3), ((0, 2), 2)])
+    async def test_short_delivers_fewer(
+        self, http: httpx.AsyncClient, pictures: tuple[int, ...], left: int
+    ) -> None:
+        answer = await self.spoilt(http, "short", *pictures)
+        assert len(answer["images"]) == len(answer["has_nsfw_concepts"]) == left
+
+    async def test_huge_has_more_than_40_megapixels_in_few_bytes(self, http: httpx.AsyncClient) -> None:
+        answer = await self.spoilt(http, "huge", 0)
+        content = (await fetch(answer["images"][0]["url"])).content
+        width_px, height_px = Image.open(io.BytesIO(content)).size
+        assert width_px * height_px > 40_000_000
+        assert len(content) < 1_000_000
+
+
+class TestTroubles:
+    async def test_each_is_answered_in_its_form(self, http: httpx.AsyncClient) -> None:
+        for trouble in Trouble:
+            await set_rules(http, {"place": "submit", "error": trouble, "times": 1})
+            answer = await http.post("/fal-ai/flux/dev", json=flux())
+            expected = answer_of(trouble)
+            assert answer.status_code == expected.status
+            assert (answer.text if isinstance(expected.body, str) else answer.json()) == expected.body
+            assert all(answer.headers[name] == value for name, value in expected.headers.items())
+
+    async def test_painting_can_end_with_one(self, http: httpx.AsyncClient) -> None:
+        rule = {"place": "painting", "painting": "error", "error": "startup_timeout"}
+        await set_rules(http, rule)
+        request_id = await submit(http)
+        assert (await finished(http, request_id))["error_type"] == "startup_timeout"
+        result = await http.get(f"{REQUESTS}/{request_id}")
+        assert (result.status_code, result.headers["x-fal-error-type"]) == (504, "startup_timeout")
 
 
 class TestWebhookFaults:

@@ -15,6 +15,8 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, TypeAdapter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from starbooth.darkroom.troubles import Answer, Trouble, answer_of
+
 
 class Place(StrEnum):
     """Where a rule can strike: an HTTP answer, the painting, or a webhook."""
@@ -32,15 +34,18 @@ class Place(StrEnum):
 
 
 class PaintingFault(StrEnum):
-    """never: stays in progress until cancelled. error: ends with `status` and `body`, or as a lost runner.
-    The others end well and deliver no image, broken bytes, a page instead of a picture, dead links, or black
-    pictures flagged by the safety checker."""
+    """never: stays in progress until cancelled. error: ends as `error`, or with `status` and `body`, or as a
+    lost runner. The others end well. empty and short: no image, or not all. broken, wrong, huge, expired and
+    nsfw: bytes that are cut off, a page instead of a picture, one of more pixels than anybody takes, dead
+    links, or black pictures flagged by the safety checker."""
 
     NEVER = "never"
     ERROR = "error"
     EMPTY = "empty"
+    SHORT = "short"
     BROKEN = "broken"
     WRONG = "wrong"
+    HUGE = "huge"
     EXPIRED = "expired"
     NSFW = "nsfw"
 
@@ -59,9 +64,10 @@ class Rule:
     """One piece of bad luck.
 
     times: how often it strikes; None means always. after: how many fitting occasions go well first.
-    HTTP places: wait `delay_s`, then answer `status` with `body` (text is sent as HTML, else JSON), with
-    no work done; or with `drop`, cut the connection "before" the work or "after" it was done; or else go on.
-    Painting and webhooks: see there.
+    HTTP places: wait `delay_s`, then answer as fal words `error`, or `status` with `body` (text is sent as
+    HTML, else JSON), with no work done; or with `drop`, cut the connection "before" the work or "after" it
+    was done; or else go on. Painting and webhooks: see there.
+    pictures: those of a batch, from 0 on, that a painting fault hits; None means all, of "short" the last.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -73,9 +79,23 @@ class Rule:
     status: Annotated[int, Field(ge=200, le=599)] | None = None
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
+    error: Trouble | None = None
     drop: Literal["before", "after"] | None = None
     painting: PaintingFault | None = None
+    pictures: frozenset[Annotated[int, Field(ge=0, le=3)]] | None = None
     webhook: WebhookFault | None = None
+
+    @property
+    def answer(self) -> Answer | None:
+        """What to answer instead of the work, if the rule says so."""
+        if self.error is not None:
+            return answer_of(self.error)
+        return None if self.status is None else Answer(self.status, self.body, self.headers)
+
+    def fault_of(self, number: int) -> PaintingFault | None:
+        """What happens to the picture of this number."""
+        is_hit = self.pictures is None or number in self.pictures
+        return self.painting if is_hit else None
 
 
 RULES = TypeAdapter(list[Rule])
@@ -130,8 +150,8 @@ class FaultyAnswers:
             await self._app(scope, receive, _swallow)
         if rule.drop:
             await _cut(send)
-        elif rule.status is not None:
-            await _answer(rule, send)
+        elif rule.answer is not None:
+            await _answer(rule.answer, send)
         else:
             await self._app(scope, receive, send)
 
@@ -163,11 +183,11 @@ async def _cut(send: Send) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1")]})
 
 
-async def _answer(rule: Rule, send: Send) -> None:
-    is_text = isinstance(rule.body, str)
-    body = rule.body.encode() if is_text else json.dumps(rule.body).encode()
-    headers = {"content-type": "text/html" if is_text else "application/json", **rule.headers}
+async def _answer(answer: Answer, send: Send) -> None:
+    is_text = isinstance(answer.body, str)
+    body = answer.body.encode() if is_text else json.dumps(answer.body).encode()
+    headers = {"content-type": "text/html" if is_text else "application/json", **answer.headers}
     headers["content-length"] = str(len(body))
     pairs = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": rule.status, "headers": pairs})
+    await send({"type": "http.response.start", "status": answer.status, "headers": pairs})
     await send({"type": "http.response.body", "body": body})

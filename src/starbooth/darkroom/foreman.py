@@ -31,6 +31,9 @@ MOST_ATTEMPTS = 10
 """As often does fal's queue begin a request again after its runner was lost."""
 
 PREVIEW_EVERY_S = 0.5
+HUGE_PX = (8_000, 5_001)
+"""A little more than 40 megapixels, in few bytes."""
+
 MOST_OPEN_ENDS = 64
 """So many ends may be on their way to the disk while the next job is painted."""
 
@@ -174,16 +177,17 @@ class Foreman:
 
     def _expose(self, painter: Painter, job: Job, on_step: OnStep, rule: Rule | None) -> Ending:
         """Paint and keep the pictures. Runs in the painter's thread. Raises: Stopped, InvalidInput."""
-        fault = rule.painting if rule else None
-        if rule is not None and fault is PaintingFault.ERROR:
+        if rule is not None and rule.painting is PaintingFault.ERROR:
             return _error_by_rule(rule)
         scene = self._materials.scene(job.arguments)
         started = time.perf_counter()
         pictures = painter.paint(scene, on_step)
         inference_s = time.perf_counter() - started
-        if fault is PaintingFault.EMPTY:
-            pictures = []
-        painted = [self._keep(picture, job, fault) for picture in pictures]
+        painted = [
+            self._keep(picture, job, rule.fault_of(number) if rule else None)
+            for number, picture in enumerate(pictures)
+            if rule is None or _is_delivered(rule, number, len(pictures))
+        ]
         answer = {
             "images": [picture.image for picture in painted],
             "timings": {"inference": inference_s},
@@ -234,11 +238,19 @@ def _encoded(picture: Image.Image, ending: str) -> bytes:
     return buffer.getvalue()
 
 
+def _is_delivered(rule: Rule, number: int, count: int) -> bool:
+    if rule.painting is PaintingFault.SHORT:
+        return number not in (rule.pictures or {count - 1})
+    return rule.painting is not PaintingFault.EMPTY
+
+
 def _spoilt(content: bytes, fault: PaintingFault | None) -> bytes:
     if fault is PaintingFault.BROKEN:
         return content[: len(content) // 2]
     if fault is PaintingFault.WRONG:
         return b"<!doctype html><title>Not a picture</title>"
+    if fault is PaintingFault.HUGE:
+        return _encoded(Image.new("1", HUGE_PX), "png")
     return content
 
 
@@ -247,7 +259,15 @@ def _with_logs(ending: Ending, live: LiveJob) -> Ending:
 
 
 def _error_by_rule(rule: Rule) -> Ending:
-    status_code = rule.status or 503
-    error_type = "runner_disconnected" if rule.status is None else "runner_server_error"
-    answer = rule.body if isinstance(rule.body, dict) else {"detail": "Runner lost", "error_type": error_type}
-    return failed(status_code=status_code, answer=answer, error="Runner lost", error_type=error_type)
+    answer = rule.answer
+    if answer is None:
+        return runner_lost()
+    body = answer.body if isinstance(answer.body, dict) else {"detail": answer.body or "Runner lost"}
+    error_type = answer.headers.get("X-Fal-Error-Type") or body.get("error_type") or "runner_server_error"
+    is_ours = answer.status == 422  # a model's answer, not an accident on the way to it
+    return failed(
+        status_code=answer.status,
+        answer=body,
+        error="Invalid input" if is_ours else "Runner lost",
+        error_type="bad_request" if is_ours else error_type,
+    )

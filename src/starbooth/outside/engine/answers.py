@@ -69,7 +69,8 @@ def failure_of(
     """
     facts = body if isinstance(body, Mapping) else {}
     kind = _word(facts.get("error_type")) or _word(headers.get("x-fal-error-type"))
-    if status in _BY_STATUS:
+    is_accident = kind in _ACCIDENTS and status not in _FOR_THE_OPERATOR
+    if status in _BY_STATUS and not is_accident:
         return _BY_STATUS[status](headers, facts, is_submit)
     if status == 504 and headers.get("x-fal-request-timeout-type"):
         return EngineUnavailable("start_timeout", "HTTP 504")
@@ -77,7 +78,7 @@ def failure_of(
         return EngineRefused("cancelled")
     if status == 400 and "in progress" in _text(facts.get("detail")):
         return EngineUnavailable("not_finished")
-    if 400 <= status < 500 and status not in (408, 409, 425):
+    if 400 <= status < 500 and status not in (408, 409, 425) and not is_accident:
         return EngineRefused(kind or f"http_{status}")
     return EngineUnavailable(
         kind or f"http_{status}",
@@ -137,6 +138,23 @@ _BY_STATUS = {
     429: _limited,
     499: _cancelled,
 }
+_FOR_THE_OPERATOR = frozenset({401, 403, 404, 429})
+# fal's `error_type` where something broke on the way to the model, whatever the status: worth another try.
+_ACCIDENTS = frozenset(
+    {
+        "request_timeout",
+        "startup_timeout",
+        "runner_scheduling_failure",
+        "runner_connection_timeout",
+        "runner_disconnected",
+        "runner_connection_refused",
+        "runner_connection_error",
+        "runner_incomplete_response",
+        "runner_server_error",
+        "client_disconnected",
+        "internal_error",
+    }
+)
 # `detail[].type` of a 422 as fal's error page divides them: worth another try, and final.
 _PASSING = frozenset(
     {
