@@ -10,7 +10,7 @@ from PIL import Image
 from sqlalchemy import text
 
 from starbooth.base.database import Database, Tx
-from starbooth.domain.delivery.owe import find_owed
+from starbooth.domain.delivery.owe import find_owed, owe
 from starbooth.domain.delivery.show import Look, Showing, show
 from starbooth.domain.generations.finish import finish_if_complete
 from starbooth.domain.orders import run as orders
@@ -57,6 +57,22 @@ class Worker:
                 await orders.note_failed(tx, order_id=order_id, number=0, error_code=error_code, facts={})
             await finish_if_complete(tx, order_id, file_url=lambda key: f"http://127.0.0.1:9/files/{key}")
         await self.show()
+
+    async def paint(self, order_id: str, number: int, *, error_code: str | None = None) -> None:
+        """End one picture of several, and the order with its last one. Nothing is shown yet."""
+        key = f"pictures/{order_id}/{number}.png"
+        picture = io.BytesIO()
+        Image.new("RGB", (64, 48), (40 * number, 80, 120)).save(picture, "PNG")
+        await self._storage.put(key, picture.getvalue(), "image/png")
+        async with self._database.transaction() as tx:
+            if error_code is None:
+                await orders.note_done(tx, order_id=order_id, number=number, file_key=key, facts={})
+            else:
+                await orders.note_failed(
+                    tx, order_id=order_id, number=number, error_code=error_code, facts={}
+                )
+            await owe(tx, order_id)
+            await finish_if_complete(tx, order_id, file_url=lambda key: f"http://127.0.0.1:9/files/{key}")
 
     async def paint_all(self) -> list[str]:
         """Start and finish every order that waits, oldest first."""
