@@ -8,6 +8,7 @@ from aiogram import Bot
 from starbooth.base.database import Database
 from starbooth.domain.generations.request import Limits
 from starbooth.doors.bot.handlers import Handlers
+from starbooth.doors.bot.inbox import NOTE
 from starbooth.doors.bot.panel_moves import Move, Verb, parse_move, removal_value, weight_value
 from starbooth.doors.bot.terms import Terms
 from tests.doors.bot.buying import rows
@@ -107,3 +108,13 @@ class TestAnswering:
         await handlers.handle(message_update(2))
         assert await rows(database, "SELECT prompt FROM starbooth.drafts") == [("a red boat",)]
         assert len(telegram.texts) == 1
+
+    async def test_an_answer_handled_once_more_is_shown_again_and_is_no_order(
+        self, handlers: Handlers, telegram: RecordingSession, database: Database
+    ) -> None:
+        await handlers.handle(press_update(1, "s:me:w:seed"))
+        await handlers.handle(message_update(2, text="7"))
+        await handlers.handle({**message_update(2, text="7"), NOTE: "answer:me:1:h"})
+        assert await rows(database, "SELECT choices FROM starbooth.remembered") == [({"seed": 7},)]
+        assert await rows(database, "SELECT 1 FROM starbooth.orders") == []
+        assert telegram.texts == []

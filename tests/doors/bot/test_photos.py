@@ -87,6 +87,17 @@ class TestPhotoWithWords:
         panel = await ada.wait_for(lambda message: "make me a pirate" in message.text, after=asked)
         assert panel.labels[0] == "Make it · 3 ⭐"
 
+    async def test_handled_twice_it_is_one_panel_and_one_file(
+        self, ada: Guest, database: Database, storage: Storage
+    ) -> None:
+        await start(ada)
+        panel = await panel_of(ada, photo_of())
+        sent = (await ada.messages())[-2]
+        things = {"photo": sent.raw["photo"], "caption": "make me a pirate", "message_id": sent.message_id}
+        await deliver(database, thing_update(10**9, chat_id=ada.user_id, things=things))
+        assert (await ada.messages())[-1].message_id == panel.message_id
+        assert len(await stored_photos(storage)) == 1
+
     async def test_of_an_album_the_first_photo_counts(self, ada: Guest, database: Database) -> None:
         await start(ada)
         sent = await ada.send_photo(photo_of(), caption="first of all")

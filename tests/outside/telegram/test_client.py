@@ -6,18 +6,20 @@ from typing import Any
 import httpx
 import pytest
 from aiogram import Bot
-from aiogram.types import InlineKeyboardButton, InlineKeyboardMarkup
+from aiogram.types import File, InlineKeyboardButton, InlineKeyboardMarkup
 from PIL import Image
 
 from starbooth.outside.telegram.client import (
     delete_messages,
     edit_picture,
     edit_text,
+    fetch_file,
     send_album,
     send_text,
 )
 from starbooth.outside.telegram.errors import (
     Blocked,
+    FileTooLarge,
     MessageGone,
     NotModified,
     TelegramRefused,
@@ -191,3 +193,47 @@ class TestAlbums:
         ids = await send_album(bot, [picture()] * 2, chat_id=chat_id)
         with pytest.raises(TelegramRefused):
             await edit_picture(bot, picture(), "", chat_id=chat_id, message_id=ids[0], is_document=True)
+
+
+class TestFetchFile:
+    async def upload(self, control: httpx.AsyncClient, chat_id: int, body: bytes) -> str:
+        answer = await control.post(f"/users/{chat_id}/document", files={"file": ("me.bin", body)})
+        return str(answer.raise_for_status().json()["document"]["file_id"])
+
+    async def test_the_bytes_come_as_they_were_sent(
+        self, bot: Bot, control: httpx.AsyncClient, chat_id: int
+    ) -> None:
+        body = bytes(range(256)) * 1024
+        file_id = await self.upload(control, chat_id, body)
+        assert await fetch_file(bot, file_id, limit_bytes=len(body)) == body
+
+    async def test_more_bytes_than_asked_for_are_not_taken(
+        self, bot: Bot, control: httpx.AsyncClient, chat_id: int
+    ) -> None:
+        file_id = await self.upload(control, chat_id, b"x" * 300_000)
+        with pytest.raises(FileTooLarge):
+            await fetch_file(bot, file_id, limit_bytes=299_999)
+
+    async def test_what_telegram_gives_to_no_bot_is_too_large(
+        self, bot: Bot, control: httpx.AsyncClient, chat_id: int
+    ) -> None:
+        file_id = await self.upload(control, chat_id, b"x" * ((20 << 20) + 1))
+        with pytest.raises(FileTooLarge):
+            await fetch_file(bot, file_id, limit_bytes=1 << 30)
+
+    async def test_an_unknown_file_is_refused(self, bot: Bot) -> None:
+        with pytest.raises(TelegramRefused):
+            await fetch_file(bot, "nothing", limit_bytes=9)
+
+    async def test_a_file_that_has_gone_is_unavailable_and_the_token_stays_secret(
+        self, bot: Bot, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(Bot, "get_file", _found_nowhere)
+        with pytest.raises(TelegramUnavailable) as caught:
+            await fetch_file(bot, "anything", limit_bytes=9)
+        assert bot.token not in repr(caught.value)
+        assert caught.value.__suppress_context__
+
+
+async def _found_nowhere(_bot: Bot, file_id: str) -> File:
+    return File(file_id=file_id, file_unique_id="u", file_path="photos/file_999999o.jpg")
