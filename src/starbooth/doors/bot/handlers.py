@@ -55,6 +55,7 @@ from starbooth.doors.bot.presses import Pressed
 from starbooth.doors.bot.purse import purse_router
 from starbooth.doors.bot.returns import returns_router
 from starbooth.doors.bot.terms import Terms
+from starbooth.doors.bot.word_list import word_list_router
 from starbooth.doors.bot.words import words_for
 from starbooth.outside.storage.contract import Storage
 from starbooth.outside.telegram.errors import Blocked
@@ -99,6 +100,7 @@ class Handlers:
         self._dispatcher.include_router(shop_router(self._desk))
         self._dispatcher.include_router(plan_router(self._desk))
         self._dispatcher.include_router(operators_router(self._desk))
+        self._dispatcher.include_router(word_list_router(self._desk))
         self._dispatcher.include_router(purse_router(self._desk))
         self._dispatcher.include_router(panel_router(self._desk))
         self._dispatcher.include_router(gifts_router(self._desk))

@@ -106,6 +106,11 @@ def render_privacy(words: Words, *, support: str) -> Screen:
             " was last painted from, or after a day where it never was."
         ),
         words.say(
+            "<b>What is not painted.</b> Your words are compared with a list of the people who run this"
+            " booth, and may be shown to a checker of theirs, which is not told who you are. That a picture"
+            " was refused is kept for 30 days, without its words."
+        ),
+        words.say(
             "<b>Your pictures.</b> The words of an order are sent to the image engine that the people"
             " who run this booth have chosen: one of their own, or fal.ai, which has its own rules about"
             " what it keeps. The engine is not told who you are. Your pictures are kept in the booth's"
