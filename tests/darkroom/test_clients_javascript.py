@@ -33,7 +33,7 @@ pytestmark = pytest.mark.skipif(reason_to_skip() is not None, reason=str(reason_
 def seen(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """What every call of the client gave, and the darkroom, still up to serve its files."""
     darkroom = Darkroom(
-        tmp_path_factory.mktemp("javascript"), ("--painter", "instant", "--instant-seconds", "0.8")
+        tmp_path_factory.mktemp("javascript"), ("--painter", "instant", "--instant-seconds", "1.6")
     )
     darkroom.start()
     node = subprocess.run(
@@ -79,6 +79,12 @@ class TestQueue:
         assert seen["cancelled"]["status"] == 499
         assert seen["cancelled"]["body"] == {"detail": "Request cancelled by the client."}
 
+    def test_cancel_while_painting(self, seen: Any) -> None:
+        assert seen["stopped"]["status"] == 499
+
+    def test_a_preview_in_a_status_is_passed_over(self, seen: Any) -> None:
+        assert any("preview_url" in event for event in seen["streamStatus"]["events"])
+
     def test_the_blocking_run(self, seen: Any) -> None:
         assert len(seen["run"]["data"]["images"]) == 1
 
@@ -92,7 +98,18 @@ class TestRefusals:
         assert (seen["stranger"]["name"], seen["stranger"]["status"]) == ("ApiError", 401)
 
 
+class TestWebhook:
+    def test_it_is_signed_by_a_published_key_and_no_other_bytes_are(self, seen: Any) -> None:
+        assert seen["webhook"]["body"]["status"] == "OK"
+        assert len(seen["webhook"]["body"]["payload"]["images"]) == 1
+        assert (seen["webhook"]["isSigned"], seen["webhook"]["isSignedWhenChanged"]) == (True, False)
+
+
 class TestUpload:
+    def test_a_photo_in_the_input_is_uploaded_and_painted_from(self, seen: Any) -> None:
+        (image,) = seen["fromPhoto"]["data"]["images"]
+        assert (image["width"], image["height"]) == (8, 8)
+
     def test_a_file(self, seen: Any) -> None:
         assert httpx.get(seen["upload"]).content == b"some text"
 

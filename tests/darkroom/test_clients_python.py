@@ -1,15 +1,19 @@
 """The official Python client, unchanged but for the address."""
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 import fal_client
 import pytest
-from fal_client.client import AsyncMultipartUpload, FalClientHTTPError
+from fal_client.client import AsyncMultipartUpload, FalClientHTTPError, FalClientTimeoutError
+from PIL import Image
 
 from tests.darkroom.conftest import MakeDarkroom
 from tests.darkroom.fal_recipe import EngineClient
-from tests.darkroom.serving import KEY, Darkroom, fetch, flux
+from tests.darkroom.serving import KEY, Darkroom, Listener, fetch, flux, until
+from tests.darkroom.test_loras import WEIGHTS
+from tests.darkroom.test_server_webhooks import is_signed
 
 DEV = "fal-ai/flux/dev"
 
@@ -79,6 +83,34 @@ class TestQueue:
             await handle.get()
         assert refused.value.status_code == 499
 
+    async def test_cancel_while_painting(self, slow_client: EngineClient) -> None:
+        handle = await slow_client.submit(DEV, flux())
+        async for event in handle.iter_events(with_logs=True):
+            if isinstance(event, fal_client.InProgress):
+                await handle.cancel()
+                break
+        *_, last = [event async for event in handle.iter_events()]
+        assert isinstance(last, fal_client.Completed)
+        assert last.error_type == "client_cancelled"
+
+    async def test_an_impatient_subscriber_leaves_nothing_behind(self, slow_client: EngineClient) -> None:
+        with pytest.raises(FalClientTimeoutError) as failed:
+            await slow_client.subscribe(DEV, flux(num_inference_steps=50), client_timeout=1.1)
+        assert failed.value.request_id is not None
+        handle = await slow_client.get_handle(DEV, failed.value.request_id)
+        with pytest.raises(FalClientHTTPError) as refused:
+            await handle.get()
+        assert refused.value.status_code == 499
+
+    async def test_a_preview_in_a_status_is_passed_over(self, slow_client: EngineClient) -> None:
+        handle = await slow_client.submit(DEV, flux())
+        http = await slow_client._get_http()
+        raw: list[dict[str, Any]] = []
+        while not raw or raw[-1]["status"] != "COMPLETED":
+            assert isinstance(await handle.status(with_logs=True), fal_client.Status)
+            raw.append((await http.get(handle.status_url)).json())
+        assert any("preview_url" in status for status in raw)
+
     async def test_a_repeat_with_our_key_is_the_first_request(self, client: EngineClient) -> None:
         headers = {"X-Starbooth-Request-Key": "python 1"}
         first = await client.submit(DEV, flux(), headers=headers)
@@ -131,3 +163,29 @@ class TestUpload:
             )
         served = await fetch(url)
         assert (served.content, served.headers["content-type"]) == (content, "application/zip")
+
+    async def test_a_photo_to_paint_from_uploaded_or_inline(self, client: EngineClient) -> None:
+        photo = Image.new("RGB", (24, 16), "teal")
+        sizes = []
+        for url in (await client.upload_image(photo), fal_client.encode_image(photo)):
+            wish = {"prompt": "a boat", "image_url": url, "strength": 0.6}
+            (image,) = (await client.subscribe(f"{DEV}/image-to-image", wish))["images"]
+            sizes.append((image["width"], image["height"]))
+        assert sizes == [(24, 16)] * 2
+
+    async def test_weights_to_paint_with(self, client: EngineClient) -> None:
+        url = await client.upload(WEIGHTS, "application/octet-stream", file_name="l.safetensors")
+        wish = flux(loras=[{"path": url, "scale": 0.8}])
+        assert len((await client.subscribe("fal-ai/flux-lora", wish))["images"]) == 1
+
+
+class TestWebhook:
+    async def test_it_is_signed_by_a_published_key_and_holds_the_result(
+        self, client: EngineClient, quick: Darkroom, listener: Listener
+    ) -> None:
+        handle = await client.submit(DEV, flux(), webhook_url=listener.url)
+        result = await handle.get()
+        await until(lambda: bool(listener.deliveries))
+        assert await is_signed(listener.deliveries[0], quick)
+        told = json.loads(listener.deliveries[0].body)
+        assert (told["request_id"], told["status"], told["payload"]) == (handle.request_id, "OK", result)

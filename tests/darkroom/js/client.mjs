@@ -1,5 +1,7 @@
 // The official JavaScript client, unchanged but for the address. Prints one JSON object: what each call gave.
 // Usage: node client.mjs ENGINE KEY
+import { createHash, createPublicKey, verify } from "node:crypto";
+import { createServer } from "node:http";
 import { createFalClient } from "@fal-ai/client";
 
 const [engine, key] = process.argv.slice(2);
@@ -59,6 +61,55 @@ await fal.queue.cancel(id, { requestId: second.request_id });
 await fal.queue.subscribeToStatus(id, { requestId: second.request_id, pollInterval: 50 });
 seen.cancelled = await refusal(fal.queue.result(id, { requestId: second.request_id }));
 await fal.queue.subscribeToStatus(id, { requestId: first.request_id, pollInterval: 50 });
+
+const { request_id: runningId } = await fal.queue.submit(id, { input: { ...input, num_inference_steps: 50 } });
+let cancelling = false;
+await fal.queue.subscribeToStatus(id, {
+  requestId: runningId,
+  pollInterval: 50,
+  onQueueUpdate: (update) => {
+    if (update.status !== "IN_PROGRESS" || cancelling) return;
+    cancelling = true;
+    fal.queue.cancel(id, { requestId: runningId });
+  },
+});
+seen.stopped = await refusal(fal.queue.result(id, { requestId: runningId }));
+
+// fal's own recipe for webhooks, with node's Ed25519 in the place of libsodium.
+const isSigned = async (headers, body) => {
+  const of = (name) => headers[`x-fal-webhook-${name}`];
+  const hash = createHash("sha256").update(body).digest("hex");
+  const message = Buffer.from([of("request-id"), of("user-id"), of("timestamp"), hash].join("\n"));
+  const { keys } = await (await fetch(`${engine}/.well-known/jwks.json`)).json();
+  return keys.some((key) =>
+    verify(null, message, createPublicKey({ key, format: "jwk" }), Buffer.from(of("signature"), "hex")),
+  );
+};
+const hooked = new Promise((resolve) => {
+  const server = createServer(async (request, response) => {
+    const pieces = [];
+    for await (const piece of request) pieces.push(piece);
+    response.writeHead(200).end();
+    server.close();
+    resolve({ headers: request.headers, body: Buffer.concat(pieces) });
+  });
+  server.listen(0, "127.0.0.1", () => {
+    const webhookUrl = `http://127.0.0.1:${server.address().port}/hook?order=1`;
+    fal.queue.submit(id, { input, webhookUrl });
+  });
+});
+const hook = await hooked;
+seen.webhook = {
+  body: JSON.parse(hook.body),
+  isSigned: await isSigned(hook.headers, hook.body),
+  isSignedWhenChanged: await isSigned(hook.headers, Buffer.concat([hook.body, Buffer.from(" ")])),
+};
+
+const pixels =
+  "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAIAQAAAADsdIMmAAAADElEQVR42mNYxYACASqQBVHvL7SwAAAAAElFTkSuQmCC";
+const photo = new File([Buffer.from(pixels, "base64")], "photo.png", { type: "image/png" });
+// A file in the input is uploaded by the client itself.
+seen.fromPhoto = await fal.subscribe(`${id}/image-to-image`, { input: { prompt: "a boat", image_url: photo } });
 
 seen.run = await fal.run(id, { input });
 seen.upload = await fal.storage.upload(new File(["some text"], "a.txt", { type: "text/plain" }));
