@@ -22,21 +22,35 @@ function form(files, fields) {
   return data;
 }
 
+let place = "";
+
+/** The group and topic in which the guest acts from now on; without a group the private chat. */
+export function setPlace({ chat, thread }) {
+  place = chat ? `?chat=${chat}&thread=${thread}` : "";
+}
+
+const at = (id, path) => `/users/${id}/${path}${place}`;
+
 export const api = {
   state: () => ask("GET", "/state"),
-  messages: (id) => ask("GET", `/users/${id}/messages`),
-  profile: (id) => ask("GET", `/users/${id}/profile`),
+  messages: (id) => ask("GET", at(id, "messages")),
+  profile: (id) => ask("GET", at(id, "profile")),
   addGuest: (guest) => ask("POST", "/users", guest),
-  say: (id, text, replyTo) => ask("POST", `/users/${id}/messages`, { text, reply_to: replyTo }),
-  photo: (id, files, caption, replyTo) => ask("POST", `/users/${id}/photo`, form(files, { caption, reply_to: replyTo })),
-  document: (id, file, caption, replyTo) => ask("POST", `/users/${id}/document`, form([file], { caption, reply_to: replyTo })),
-  send: (id, kind, fields = {}) => ask("POST", `/users/${id}/${kind}`, fields),
-  press: (id, messageId, data) => ask("POST", `/users/${id}/press`, { message_id: messageId, callback_data: data, wait_s: 20 }),
-  edit: (id, messageId, text) => ask("PATCH", `/users/${id}/messages/${messageId}`, { text }),
-  remove: (id, messageId) => ask("DELETE", `/users/${id}/messages/${messageId}`),
+  say: (id, text, replyTo) => ask("POST", at(id, "messages"), { text, reply_to: replyTo }),
+  photo: (id, files, caption, replyTo) => ask("POST", at(id, "photo"), form(files, { caption, reply_to: replyTo })),
+  document: (id, file, caption, replyTo) => ask("POST", at(id, "document"), form([file], { caption, reply_to: replyTo })),
+  send: (id, kind, fields = {}) => ask("POST", at(id, kind), fields),
+  press: (id, messageId, data) => ask("POST", at(id, "press"), { message_id: messageId, callback_data: data, wait_s: 20 }),
+  edit: (id, messageId, text) => ask("PATCH", at(id, `messages/${messageId}`), { text }),
+  remove: (id, messageId) => ask("DELETE", at(id, `messages/${messageId}`)),
+  askInline: (id, text, offset) => ask("POST", at(id, "inline"), { text, offset, wait_s: 10 }),
+  pickInline: (id, queryId, resultId) => ask("POST", at(id, `inline/${queryId}/pick`), { result_id: resultId }),
+  addGroup: (group) => ask("POST", "/groups", group),
+  addTopic: (groupId, topic) => ask("POST", `/groups/${groupId}/topics`, topic),
+  setBot: (groupId, status) => ask("POST", `/groups/${groupId}/bot`, status),
   block: (id) => ask("POST", `/users/${id}/block`),
   unblock: (id) => ask("POST", `/users/${id}/unblock`),
-  read: (id) => ask("POST", `/users/${id}/read`),
+  read: (id) => ask("POST", at(id, "read")),
   wallet: (id) => ask("GET", `/users/${id}/wallet`),
   addToWallet: (id, xtr) => ask("POST", `/users/${id}/wallet`, { add_xtr: xtr }),
   invoice: (slug) => ask("GET", `/invoices/${encodeURIComponent(slug)}`),
@@ -53,3 +67,5 @@ export const api = {
 
 export const mediaUrl = (fileId, name) =>
   `/media/${encodeURIComponent(fileId)}${name ? `?name=${encodeURIComponent(name)}` : ""}`;
+
+export const thumbnailUrl = (id, queryId, resultId) => `/control${at(id, `inline/${queryId}/${encodeURIComponent(resultId)}/thumbnail`)}`;

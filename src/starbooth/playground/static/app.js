@@ -1,8 +1,9 @@
 // The page: holds what is known of the guests, follows the events, and connects the parts.
 
-import { api } from "./api.js";
+import { api, setPlace } from "./api.js";
 import { $, h, icon } from "./dom.js";
 import { Composer } from "./composer.js";
+import { groupItems, isInThread, newGroupSheet } from "./groups.js";
 import { History } from "./history.js";
 import { alertSheet, confirmSheet, menu, sheet, toast, viewer } from "./overlay.js";
 import { paymentSheet } from "./payment.js";
@@ -18,17 +19,23 @@ const ACTIONS = { upload_photo: "sending a photo", upload_document: "sending a f
 const ACTION_MS = 5500;
 const DEAF_MS = 6000;
 
+const PRIVATE = { chat: 0, thread: 0 };
+
 const guests = new Map();
+const groups = new Map();
+let room = PRIVATE;
 let bot = null;
 let current = 0;
-let wanted = 0;
+let wanted = null;
 let profile = { commands: [], description: "", short_description: "" };
 let isConnected = true;
 let actionTimer = 0;
 
 const guest = () => guests.get(current);
-const composer = new Composer(() => current);
-const people = new People(choose);
+const group = () => groups.get(room.chat);
+const roomId = () => room.chat || current;
+const composer = new Composer(() => current, startWith);
+const people = new People(choose, () => newGroupSheet(guests, current, (made) => choose(current, { chat: made.group_id, thread: 0 })));
 const act = { command: (text) => composer.say(text), link: openLink, copy, goTo: (id) => history.goTo(id), press, options, reply: (message) => composer.reply(message), view: (id) => viewer(history.photos(), id), table: tableSheet, forward: forwardSheet };
 const history = new History(act);
 
@@ -38,41 +45,57 @@ async function load() {
   const state = await api.state();
   bot = state.bot;
   guests.clear();
+  groups.clear();
   for (const each of state.guests) guests.set(each.user.id, each);
+  for (const each of state.groups) groups.set(each.group_id, each);
   const lastOne = Number(new URLSearchParams(location.search).get("guest") || localStorage.getItem("guest"));
   await choose(guests.has(lastOne) ? lastOne : state.guests[0].user.id);
   return state.change;
 }
 
-async function choose(id) {
+async function choose(id, place = PRIVATE) {
   if (!guests.has(id)) {
     const { guests: all } = await api.state();
     for (const each of all) guests.set(each.user.id, each);
   }
   // Nobody is shown without a wallet: first it is asked for, then the guest is changed.
-  wanted = id;
+  const mine = wanted = { id, place };
   await loadWallet(id);
-  if (wanted !== id) return;
+  if (wanted !== mine) return;
   current = id;
+  room = place;
+  setPlace(place);
   localStorage.setItem("guest", id);
   stopAction();
   const [{ messages }, itsProfile] = await Promise.all([api.messages(id), api.profile(id)]);
-  if (current !== id) return;
+  if (wanted !== mine) return;
   profile = itsProfile;
-  history.reset(messages, guest().read_by_bot, greeting);
+  const shown = messages.filter((message) => !room.chat || isInThread(message, room.thread));
+  history.reset(shown, (group() ?? guest()).read_by_bot, greeting, id);
   seen();
   draw();
   if (matchMedia("(pointer: fine)").matches) $("text").focus();
 }
 
 function draw() {
-  people.draw(guests, current);
-  const { user, keyboard, has_started: hasStarted, is_blocked: isBlocked } = guest();
-  composer.show({ id: current, commands: profile.commands, keyboard, hasStarted, isBlocked });
+  people.draw(guests, current, groups, room);
+  drawHead();
+  const { user, keyboard, has_started: hasStarted, is_blocked: isBlocked } = group() ? { user: guest().user, keyboard: group().keyboard, has_started: true } : guest();
+  composer.show({ id: `${current} ${room.chat} ${room.thread}`, username: bot.username, commands: profile.commands, keyboard, hasStarted, isBlocked });
   drawPurse(user.first_name, walletOf(current).xtr);
   $("text").placeholder = `Message as ${user.first_name}`;
   const unread = [...guests.values()].reduce((sum, each) => sum + each.unread, 0);
   document.title = `${unread ? `(${unread}) ` : ""}${bot.first_name} · Playground`;
+}
+
+function drawHead() {
+  const title = group() ? [group().title, group().topics[room.thread]?.name].filter(Boolean).join(" · ") : bot.first_name;
+  document.querySelector(".chat-title strong").textContent = title;
+  const face = document.querySelector(".bot-avatar");
+  if (face.title === title) return;
+  face.title = title;
+  face.toggleAttribute("data-group", Boolean(group()));
+  face.replaceChildren(group() ? [...title][0].toUpperCase() : icon("star", 24));
 }
 
 function drawPurse(name, xtr) {
@@ -83,13 +106,18 @@ function drawPurse(name, xtr) {
 }
 
 function greeting() {
+  if (group()) return h("div", { class: "hello" }, h("h2", {}, group().title), h("p", {}, `${group().members.length} members. The bot sees commands, mentions of it and replies to it.`));
   const mark = h("span", { class: "avatar" }, icon("star", 38));
   const words = profile.description || `Press Start to write to ${bot.first_name} as ${guest().user.first_name}.`;
   return h("div", { class: "hello" }, mark, h("h2", {}, bot.first_name), h("p", {}, words));
 }
 
 function seen() {
-  if (guest()?.unread && document.visibilityState === "visible") {
+  if (group()?.unread[current] && document.visibilityState === "visible") {
+    group().unread = { ...group().unread, [current]: 0 };
+    api.read(current).catch((problem) => toast(problem.message));
+  }
+  if (!group() && guest()?.unread && document.visibilityState === "visible") {
     guest().unread = 0;
     api.read(current).catch((problem) => toast(problem.message));
   }
@@ -99,34 +127,41 @@ function seen() {
 
 const handlers = {
   message({ chat_id: id, content }) {
-    const chat = guests.get(id);
+    const chat = guests.get(id) ?? groups.get(id);
+    if (!chat) return;
     chat.last_message = content;
-    if (content.from.is_bot) chat.unread += 1;
+    if (chat.group_id) countUnread(chat, content.from.id);
+    else if (content.from.is_bot) chat.unread += 1;
     else chat.sent_at = Date.now();
-    if (id !== current) return;
+    if (!isShown(id, content)) return;
     if (content.from.is_bot) stopAction();
     history.add(content);
     seen();
   },
   edit({ chat_id: id, content }) {
-    const chat = guests.get(id);
-    if (chat.last_message?.message_id === content.message_id) chat.last_message = content;
-    if (id === current) history.change(content);
+    const chat = guests.get(id) ?? groups.get(id);
+    if (chat?.last_message?.message_id === content.message_id) chat.last_message = content;
+    if (id === roomId()) history.change(content);
   },
   delete({ chat_id: id, content }) {
-    if (id === current) history.remove(content.message_id);
+    if (id === roomId()) history.remove(content.message_id);
   },
   chat({ chat_id: id, content }) {
     const known = guests.get(id) ?? {};
     const hasTaken = content.read_by_bot !== known.read_by_bot;
     guests.set(id, { ...known, ...content, sent_at: hasTaken ? 0 : known.sent_at });
-    if (id === current) history.taken(content.read_by_bot);
+    if (id === roomId()) history.taken(content.read_by_bot);
   },
+  group({ chat_id: id, content }) {
+    groups.set(id, { ...groups.get(id), ...content });
+    if (id === roomId()) history.taken(content.read_by_bot);
+  },
+  inline_answer() {},
   action({ chat_id: id, content }) {
-    if (id === current) showAction(content.action);
+    if (isShown(id, content)) showAction(content.action);
   },
   callback_answer({ chat_id: id, content }) {
-    if (id === current) answered(content);
+    if (id === roomId() && content.user_id === current) answered(content);
   },
   wallet({ chat_id: id, content }) {
     setWallet(id, content);
@@ -139,13 +174,19 @@ const handlers = {
   },
 };
 
+/** Whether something of a chat, and of a topic in it, is what the page shows. */
+const isShown = (id, content) => id === roomId() && (!room.chat || isInThread(content, room.thread));
+
+function countUnread(chat, writer) {
+  chat.unread = Object.fromEntries(chat.members.map((id) => [id, id === writer ? 0 : (chat.unread[id] ?? 0) + 1]));
+}
+
 function follow(after) {
   const source = new EventSource(`/events?after=${after}`);
   source.onopen = () => { isConnected = true; showStatus(); };
   source.onerror = () => { isConnected = false; showStatus(); };
   source.onmessage = async ({ data }) => {
     const event = JSON.parse(data);
-    if (event.chat_id < 0) return; // of a group
     await handlers[event.kind](event);
     drawSoon();
   };
@@ -165,7 +206,8 @@ const isDeaf = () => Boolean(guest()?.sent_at) && Date.now() - guest().sent_at >
 function showStatus(busy = "") {
   const status = $("status");
   status.toggleAttribute("data-busy", Boolean(busy) || !isConnected);
-  status.replaceChildren(isConnected ? busy || (isDeaf() ? "bot, not listening" : "bot") : "connecting");
+  const still = group() ? `${group().members.length} members` : isDeaf() ? "bot, not listening" : "bot";
+  status.replaceChildren(isConnected ? busy || still : "connecting");
   if (busy || !isConnected) status.append(h("span", { class: "dots" }, h("i"), h("i"), h("i")));
 }
 
@@ -234,11 +276,17 @@ function startParameter(url) {
   return found && found[1].toLowerCase() === bot.username.toLowerCase() ? found[2] ?? "" : null;
 }
 
+/** What a link to the bot does, from wherever it is pressed. */
+async function startWith(parameter) {
+  if (room.chat) await choose(current);
+  await composer.say(`/start ${parameter}`.trim());
+}
+
 function openLink(url, isShown) {
   const slug = invoiceSlug(url);
   if (slug) return payLink(slug);
   const parameter = startParameter(url);
-  if (parameter !== null) return composer.say(`/start ${parameter}`.trim());
+  if (parameter !== null) return startWith(parameter);
   const go = () => { window.open(url, "_blank", "noopener,noreferrer"); };
   if (isShown) go();
   else confirmSheet("Open this link?", url, "Open", go);
@@ -249,7 +297,7 @@ async function copy(text) {
 }
 
 function options(message, event) {
-  const isOwn = !message.from.is_bot;
+  const isOwn = message.from.id === current;
   const words = message.text ?? message.caption;
   const remove = () => api.remove(current, message.message_id).catch((problem) => toast(problem.message));
   menu({ x: event.clientX, y: event.clientY }, [
@@ -258,7 +306,7 @@ function options(message, event) {
     isOwn && message.text && { icon: "pencil", label: "Edit", act: () => composer.edit(message) },
     message.invoice && { icon: "forward", label: "Forward", act: () => act.forward(message) },
     message.photo && { icon: "picture", label: "Open the photo", act: () => act.view(message.message_id) },
-    { icon: "trash", label: "Delete for both", isDanger: true, act: remove },
+    (isOwn || !room.chat) && { icon: "trash", label: room.chat ? "Delete for all" : "Delete for both", isDanger: true, act: remove },
   ]);
 }
 
@@ -279,9 +327,9 @@ function openMenu() {
     { icon: "info", label: "About the bot", act: aboutBot },
     { icon: "bolt", label: "Faults", act: weatherSheet },
     { icon: THEME_ICONS[document.documentElement.dataset.theme], label: "Colours", act: turnTheme },
-    isBlocked
+    ...(group() ? groupItems(group(), current, (thread) => choose(current, { chat: room.chat, thread })) : [isBlocked
       ? { icon: "undo", label: "Unblock the bot", act: turn }
-      : { icon: "block", label: "Block the bot", isDanger: true, act: turn },
+      : { icon: "block", label: "Block the bot", isDanger: true, act: turn }]),
   ]);
 }
 
@@ -319,7 +367,6 @@ function turnTheme() {
 
 $("chat-menu").append(icon("more"));
 $("to-bottom").prepend(icon("down"));
-document.querySelector(".bot-avatar").append(icon("star", 24));
 $("chat-menu").addEventListener("click", openMenu);
 $("purse").addEventListener("click", () => walletSheet(guest().user));
 $("theme").addEventListener("click", turnTheme);

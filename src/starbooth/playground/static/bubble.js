@@ -2,7 +2,7 @@
 
 import { mediaUrl } from "./api.js";
 import { clock, fileSize, h, icon, tail } from "./dom.js";
-import { formatted, isService, preview } from "./format.js";
+import { formatted, groupNote, isService, preview } from "./format.js";
 import { titleOf } from "./receipts.js";
 import { starSign, sum, withSigns, withStars } from "./stars.js";
 import { isTable } from "./table.js";
@@ -10,12 +10,19 @@ import { isTable } from "./table.js";
 const MAX_PHOTO_PX = 400;
 const MAX_PHOTO_HEIGHT_PX = 460;
 
-/** The row of a message. act: what can be done with it. isRead: the bot has taken it. */
+let me = 0;
+
+/** Whose messages are "You" from now on. */
+export const setMe = (id) => { me = id; };
+
+/** The row of a message. act: what can be done with it. isRead: the bot has taken it. In a group it bears its sender's name. */
 export function messageRow(message, { isOut, isRead, act }) {
   if (isService(message)) return serviceRow(message);
   const row = h("div", { class: `row${isOut ? " out" : ""}${message.photo ? " photo-row" : ""}`, id: `message-${message.message_id}` });
   const bubble = h("div", { class: bubbleClass(message) });
   if (message.forward_origin) bubble.append(h("div", { class: "forwarded" }, "Forwarded from ", h("strong", {}, originOf(message.forward_origin))));
+  if (message.chat.type !== "private" && !isOut) bubble.append(h("div", { class: "sender", "data-tint": 1 + (message.from.id % 5) }, message.from.first_name));
+  if (message.via_bot) bubble.append(h("div", { class: "forwarded" }, "via ", h("strong", {}, `@${message.via_bot.username}`)));
   if (message.reply_to_message) bubble.append(quote(message.reply_to_message, act));
   bubble.append(...content(message, act));
   bubble.append(meta(message, isOut, isRead), tail());
@@ -31,6 +38,8 @@ export function messageRow(message, { isOut, isRead, act }) {
 
 /** A payment or its return, as a line in the middle. */
 function serviceRow(message) {
+  const note = groupNote(message);
+  if (note) return h("div", { class: "service", id: `message-${message.message_id}` }, note);
   const { successful_payment: paid, refunded_payment: refunded } = message;
   const title = titleOf(message.chat.id, paid ?? refunded);
   const forWhat = title ? [" for ", h("b", {}, title)] : [];
@@ -48,7 +57,7 @@ function originOf({ sender_user: user, sender_user_name: name, chat, sender_chat
 }
 
 export function quote(message, act) {
-  const name = message.from.is_bot ? message.from.first_name : "You";
+  const name = message.from.id === me ? "You" : message.from.first_name;
   const open = () => act.goTo(message.message_id);
   return h("button", { class: "quote", type: "button", onclick: open }, h("strong", {}, name), h("span", {}, preview(message)));
 }
@@ -87,7 +96,7 @@ function content(message, act) {
 
 function textBlock(words, entities, message, act) {
   const room = h("span", { class: "meta-room", "aria-hidden": "true" }, metaWords(message));
-  if (!message.from.is_bot) room.dataset.ticks = "";
+  if (message.from.id === me) room.dataset.ticks = "";
   return h("div", { class: "text", dir: "auto" }, formatted(words, entities, act), room);
 }
 
@@ -136,7 +145,7 @@ function invoice({ title, description, total_amount: xtr }, message) {
   return h("div", { class: "invoice" },
     h("span", { class: "invoice-face" }, starSign(30)),
     h("span", { class: "invoice-words", dir: "auto" }, h("strong", {}, title), h("span", {}, description)),
-    h("span", { class: "invoice-sum" }, sum(xtr, 22), h("small", {}, "Invoice"), h("span", { class: "meta-room", "aria-hidden": "true", "data-ticks": !message.from.is_bot }, metaWords(message))));
+    h("span", { class: "invoice-sum" }, sum(xtr, 22), h("small", {}, "Invoice"), h("span", { class: "meta-room", "aria-hidden": "true", "data-ticks": message.from.id === me }, metaWords(message))));
 }
 
 function place({ latitude, longitude }) {

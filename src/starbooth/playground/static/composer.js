@@ -3,12 +3,14 @@
 import { api } from "./api.js";
 import { $, h, icon } from "./dom.js";
 import { quote } from "./bubble.js";
+import { InlineList } from "./inline.js";
 import { menu, sheet, toast } from "./overlay.js";
 
 export class Composer {
-  /** guest: gives the id of the chosen guest. */
-  constructor(guest) {
+  /** guest: gives the id of the chosen guest. start: opens the private chat with a parameter. */
+  constructor(guest, start) {
     this.guest = guest;
+    this.inline = new InlineList({ guest, start, sent: () => { this.text.value = ""; this.clearContext(); this.changed(); } });
     this.commands = [];
     this.replyTo = null;
     this.editing = null;
@@ -37,7 +39,8 @@ export class Composer {
   }
 
   /** Another guest, or other facts about the same one. */
-  show({ id, commands, keyboard, hasStarted, isBlocked }) {
+  show({ id, username, commands, keyboard, hasStarted, isBlocked }) {
+    this.username = username;
     if (this.shownId !== id) {
       if (this.shownId) this.drafts.set(this.shownId, this.text.value);
       this.text.value = this.drafts.get(id) ?? "";
@@ -113,6 +116,8 @@ export class Composer {
     $("send").disabled = this.text.value.trim() === "";
     const command = /^\/(\w*)$/.exec(this.text.value);
     this.listCommands(command ? command[1] : null);
+    const inline = /^@(\w+)\s([^]*)$/.exec(this.text.value);
+    this.inline.show(inline && inline[1].toLowerCase() === this.username?.toLowerCase() ? inline[2].trim() : null);
   }
 
   key(event) {

@@ -80,12 +80,27 @@ function link(url, inner, act, isShown) {
 }
 
 /** Telegram's own lines in the middle of a chat, which nobody has written. */
-export const isService = (message) => Boolean(message.successful_payment || message.refunded_payment);
+export const isService = (message) => Boolean(message.successful_payment || message.refunded_payment || groupNote(message));
+
+/** What happened in a group, in words; empty for what somebody has said. */
+export function groupNote(message) {
+  const { from, new_chat_members: joined, left_chat_member: left } = message;
+  if (message.group_chat_created) return `${from.first_name} made the group`;
+  if (joined) return joined[0].id === from.id ? `${from.first_name} joined` : `${from.first_name} let ${joined[0].first_name} in`;
+  if (left) return left.id === from.id ? `${from.first_name} left` : `${from.first_name} let ${left.first_name} go`;
+  if (message.forum_topic_created) return `${from.first_name} opened the topic ${message.forum_topic_created.name}`;
+  if (message.forum_topic_closed) return `${from.first_name} closed the topic`;
+  if (message.forum_topic_reopened) return `${from.first_name} opened the topic again`;
+  if (message.migrate_to_chat_id) return "The group became a supergroup";
+  if (message.migrate_from_chat_id) return "The group was a plain group before";
+  return "";
+}
 
 /** One line that stands for a message in lists and quotes. */
 export function preview(message) {
   if (!message) return "";
   const words = message.text ?? message.caption;
+  if (groupNote(message)) return groupNote(message);
   if (message.photo) return words ? `🖼 ${words}` : "Photo";
   if (message.document) return words ? `📄 ${words}` : message.document.file_name || "File";
   if (words) return words;

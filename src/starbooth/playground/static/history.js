@@ -1,7 +1,7 @@
 // The list of messages of the chosen guest: rows, days, edits in place, scrolling.
 
 import { $, dayName, h, isCalm } from "./dom.js";
-import { messageRow, setTicks } from "./bubble.js";
+import { messageRow, setMe, setTicks } from "./bubble.js";
 import { isService } from "./format.js";
 
 const PAGE = 120;
@@ -24,8 +24,10 @@ export class History {
     this.sticks = true;
   }
 
-  /** Show another chat. */
-  reset(messages, readUpTo, greeting) {
+  /** Show another chat. me: the id of whose messages stand at the right. */
+  reset(messages, readUpTo, greeting, me) {
+    this.me = me;
+    setMe(me);
     this.messages = new Map(messages.map((message) => [message.message_id, message]));
     this.readUpTo = readUpTo;
     this.shown = PAGE;
@@ -40,7 +42,7 @@ export class History {
 
   add(message) {
     if (this.messages.has(message.message_id)) return this.change(message);
-    const isOwn = !message.from.is_bot;
+    const isOwn = message.from.id === this.me;
     this.messages.set(message.message_id, message);
     if (this.messages.size === 1) this.draw();
     else this.append(message);
@@ -82,7 +84,7 @@ export class History {
   taken(readUpTo) {
     this.readUpTo = readUpTo;
     for (const [id, message] of this.messages) {
-      const row = message.from.is_bot ? null : this.rowOf(id);
+      const row = message.from.id === this.me ? this.rowOf(id) : null;
       if (row) setTicks(row, id <= readUpTo);
     }
   }
@@ -146,7 +148,7 @@ export class History {
   }
 
   row(message) {
-    const isOut = !message.from.is_bot;
+    const isOut = message.from.id === this.me;
     const row = messageRow(message, { isOut, isRead: message.message_id <= this.readUpTo, act: this.act });
     if (isService(message)) return row;
     row.querySelector(".bubble").addEventListener("contextmenu", (event) => {

@@ -10,9 +10,10 @@ const NAMES = ["Dana", "Emil", "Farida", "Goran", "Hana", "Igor", "Jun", "Karin"
 const LANGUAGES = [["en", "English"], ["es", "Spanish"], ["ru", "Russian"], ["fr", "French"], ["de", "German"]];
 
 export class People {
-  /** choose: called with the id of the guest to become. */
-  constructor(choose) {
+  /** choose: called with the id of the guest to become, and the place to go to. addGroup: makes a group. */
+  constructor(choose, addGroup) {
     this.choose = choose;
+    this.addGroup = addGroup;
     $("new-guest").append(icon("plus"));
     $("new-guest").addEventListener("click", () => this.addGuest());
     $("open-people").prepend(icon("menu"));
@@ -27,16 +28,17 @@ export class People {
     if (isOpen) $("people-list").querySelector("[aria-current=true]")?.focus();
   }
 
-  draw(guests, current) {
+  draw(guests, current, groups, room) {
     const focused = document.activeElement?.dataset?.guest;
-    const rows = [...guests.values()].map((guest) => person(guest, guest.user.id === current, () => {
-      this.slide(false);
-      this.choose(guest.user.id);
-    }));
-    $("people-list").replaceChildren(...rows);
+    const go = (...where) => () => { this.slide(false); this.choose(...where); };
+    const rows = [...guests.values()].map((guest) => person(guest, guest.user.id === current && !room.chat, go(guest.user.id)));
+    const plus = h("button", { class: "icon-button", type: "button", "aria-label": "New group", title: "New group", onclick: () => { this.slide(false); this.addGroup(); } }, icon("plus"));
+    const own = [...groups.values()].filter((group) => group.members.includes(current));
+    const head = h("div", { class: "people-part" }, h("h2", {}, `Groups of ${guests.get(current)?.user.first_name ?? ""}`), plus);
+    $("people-list").replaceChildren(...rows, head, ...own.flatMap((group) => groupRows(group, current, room, go)));
     if (focused) $("people-list").querySelector(`[data-guest="${focused}"]`)?.focus({ preventScroll: true });
     const others = [...guests.values()].filter((guest) => guest.user.id !== current);
-    const unread = others.reduce((sum, guest) => sum + guest.unread, 0);
+    const unread = others.reduce((sum, guest) => sum + guest.unread, 0) + own.reduce((sum, group) => sum + (group.unread[current] ?? 0), 0);
     $("all-unread").hidden = unread === 0;
     $("all-unread").textContent = unread > 99 ? "99+" : unread;
   }
@@ -79,4 +81,22 @@ function person(guest, isCurrent, choose) {
       h("span", { class: "person-line" },
         h("span", { class: "person-preview" }, withStars(words, 15)),
         unread ? h("span", { class: "badge", "aria-label": `${unread} unread` }, unread > 99 ? "99+" : unread) : null)));
+}
+
+/** A group, and below it its topics. */
+function groupRows(group, current, room, go) {
+  const { group_id: id, title, last_message: last, members } = group;
+  const unread = group.unread[current] ?? 0;
+  const own = last && !isService(last) ? `${last.from.id === current ? "You" : last.from.first_name}: ` : "";
+  const words = group.migrated_to ? "Has become a supergroup" : last ? own + preview(last) : `${members.length} members`;
+  const row = h("button", { class: "person", type: "button", "aria-current": String(room.chat === id && !room.thread), onclick: go(current, { chat: id, thread: 0 }) },
+    h("span", { class: "avatar", "data-tint": 1 + (Math.abs(id) % 5), "aria-hidden": "true" }, [...title][0]?.toUpperCase()),
+    h("span", { class: "person-text" },
+      h("span", { class: "person-line" }, h("strong", {}, title), last ? h("small", { class: "push" }, clock(last.date)) : null),
+      h("span", { class: "person-line" }, h("span", { class: "person-preview" }, withStars(words, 15)),
+        unread ? h("span", { class: "badge", "aria-label": `${unread} unread` }, unread > 99 ? "99+" : unread) : null)));
+  const topics = Object.entries(group.topics).map(([thread, { name, is_closed: isClosed }]) => h("button", {
+    class: "topic", type: "button", "aria-current": String(room.chat === id && room.thread === Number(thread)), onclick: go(current, { chat: id, thread: Number(thread) }),
+  }, `# ${name}${isClosed ? " (closed)" : ""}`));
+  return [row, ...topics];
 }
