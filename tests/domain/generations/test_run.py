@@ -375,6 +375,23 @@ def make_png_claiming(width_px: int, height_px: int) -> bytes:
 
 
 class TestKeeping:
+    async def test_a_picture_that_came_a_moment_too_late_leaves_no_file_behind(
+        self, database: Database, storage: MemoryStorage, guest: str
+    ) -> None:
+        class SlowEngine(MemoryEngine):
+            async def fetch(self, url: str, *, limit_bytes: int) -> bytes:
+                await let_pass(database, 16 * 60)
+                await end_overdue(database, booth)
+                return await super().fetch(url, limit_bytes=limit_bytes)
+
+        engine = SlowEngine()
+        booth = make_outside(engine, storage)
+        order_id = await start(database, booth, guest)
+        engine.finish(0)
+        await look_again(database, booth)
+        await assert_failed_and_refunded(database, order_id, guest, "deadline")
+        assert storage.files == {}
+
     async def test_no_picture_in_the_result_fails_and_refunds(
         self, database: Database, outside: Outside, engine: MemoryEngine, guest: str
     ) -> None:

@@ -42,12 +42,15 @@ async def keep(
         refusal.cost_usd = _cost_usd(engine, ticket, result)
         raise
     async with database.transaction() as tx:
-        await orders.note_done(
+        is_kept = await orders.note_done(
             tx, order_id=ticket.order_id, number=ticket.number, file_key=file_key, facts=facts
         )
         has_ended = await finish_if_complete(tx, ticket.order_id, file_url=outside.file_url)
     if has_ended:
         outside.on_ended(ticket.order_id)
+    if not is_kept:  # the order ended while the picture was being stored: nobody paid, nobody can delete it
+        for key in (file_key, thumbnail_key(ticket.order_id, ticket.number)):
+            await outside.storage.delete(key)
 
 
 async def _store(

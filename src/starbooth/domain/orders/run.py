@@ -270,18 +270,25 @@ async def note_try(tx: Tx, *, order_id: str, number: int) -> None:
     )
 
 
-async def note_done(tx: Tx, *, order_id: str, number: int, file_key: str, facts: Mapping[str, Any]) -> None:
+async def note_done(tx: Tx, *, order_id: str, number: int, file_key: str, facts: Mapping[str, Any]) -> bool:
     """Note that a ticket's picture lies in storage. Repeat: harmless; what has ended stays as it is.
 
-    Locks: the order.
+    False where the ticket ended without this file, so that nobody will ever ask for it. Locks: the order.
     """
-    await tx.execute(
+    noted = await tx.execute(
         sql(
             "UPDATE starbooth.tickets SET state = 'done', file_key = :file_key, facts = :facts"  # noqa: S608 - our own constants
-            f" WHERE order_id = :id AND number = :number AND {_OPEN} AND {_RUNNING}"
+            f" WHERE order_id = :id AND number = :number AND {_OPEN} AND {_RUNNING} RETURNING 1"
         ).bindparams(bindparam("facts", type_=JSONB)),
         {"id": order_id, "number": number, "file_key": file_key, "facts": dict(facts)},
     )
+    if noted.first() is not None:
+        return True
+    kept = await tx.scalar(
+        sql("SELECT file_key FROM starbooth.tickets WHERE order_id = :id AND number = :number"),
+        {"id": order_id, "number": number},
+    )
+    return bool(kept == file_key)
 
 
 async def note_failed(
