@@ -21,6 +21,8 @@ from starbooth.cli.wiring import Booth, limits_of, open_booth
 from starbooth.domain.catalog.engines import seed_engines
 from starbooth.domain.delivery.owe import SHOW
 from starbooth.domain.delivery.show import Look, Showing, find_news, show
+from starbooth.domain.gallery.galleries import forget_old_galleries
+from starbooth.domain.gallery.pictures import delete_doomed_files
 from starbooth.domain.generations.buying import Started, buy_tickets, claim_orders
 from starbooth.domain.generations.cart import start_funded, sweep_carts
 from starbooth.domain.generations.outside import Outside
@@ -43,6 +45,7 @@ _JOBS_AT_ONCE = 100
 _NEWS_AT_ONCE = 10  # per second; Telegram takes about thirty calls, and most of them are for pictures
 _CLOSED_AT_ONCE = 1000
 _PHOTOS_AT_ONCE = 100
+_FILES_AT_ONCE = 100
 _KEEP_JOB_LOG_HOURS = 24
 
 
@@ -180,10 +183,14 @@ def _timers(booth: Booth, desk: _Desk, stop: asyncio.Event) -> list[Any]:
             await forget_old_drafts(tx)
         await delete_old_photos(booth.database, booth.storage, limit=_PHOTOS_AT_ONCE)
 
+    async def delete_files() -> None:
+        await delete_doomed_files(booth.database, booth.storage, limit=_FILES_AT_ONCE)
+
     async def tidy() -> None:
         async with booth.database.transaction() as tx:
             await jobs.forget_old_logs(tx, keep_hours=_KEEP_JOB_LOG_HOURS)
             await forget_old_updates(tx)
+            await forget_old_galleries(tx)
 
     return [
         jobs.every(1.0, sweep_orders, stop=stop),
@@ -193,5 +200,6 @@ def _timers(booth: Booth, desk: _Desk, stop: asyncio.Event) -> list[Any]:
         jobs.every(1.0, sweep_wishes, stop=stop),
         jobs.every(60.0, close_purchases, stop=stop),
         jobs.every(60.0, tidy_studio, stop=stop),
+        jobs.every(5.0, delete_files, stop=stop),
         jobs.every(3600.0, tidy, stop=stop),
     ]

@@ -246,6 +246,16 @@ class TestBadLuck:
         assert await scene.row("state") == "undeliverable"
         assert len(scene.chat.calls) == 4
 
+    async def test_a_picture_that_is_not_in_storage_any_more_is_given_up_after_a_few_tries(
+        self, scene: Scene
+    ) -> None:
+        await scene.change(Screen(html="a ball", file_key="pictures/corder/9.png"), is_final=True)
+        for _ in range(10):
+            await scene.make_due()
+            await scene.show()
+        assert await scene.row("state") == "undeliverable"
+        assert set(scene.chat.screens.values()) == {"a ball"}
+
     async def test_two_workers_at_once_send_one_message(self, scene: Scene) -> None:
         async with scene.database.transaction() as tx:
             assert await owe.claim_delivery(tx, scene.order_id) is not None

@@ -19,7 +19,7 @@ from starbooth.domain.delivery.album import Album, AlbumMessenger
 from starbooth.domain.delivery.owe import Delivery
 from starbooth.domain.delivery.screen import Screen
 from starbooth.domain.users.guests import Language, note_blocked
-from starbooth.outside.storage.contract import Storage
+from starbooth.outside.storage.contract import Storage, StoredFileMissing
 from starbooth.outside.telegram.errors import Blocked, ChatMoved, MessageGone, NotModified, TelegramRefused
 
 _log = structlog.get_logger()
@@ -105,6 +105,9 @@ async def _try_to_show(
             if not is_sent_home:
                 await owe.give_up(tx, delivery.order_id)
         _log.info("delivery.blocked", order=delivery.order_id, reason=str(refusal), is_sent_home=is_sent_home)
+    except StoredFileMissing as missing:  # its guest was quick to delete it, or the storage lost it
+        _log.error("delivery.file_missing", order=delivery.order_id, key=missing.key)
+        await _put_off(database, delivery, most_tries=_MOST_REFUSALS, asked_s=None)
     except TelegramRefused as refusal:
         _log.error("delivery.refused", order=delivery.order_id, reason=refusal.reason)
         await _put_off(database, delivery, most_tries=_MOST_REFUSALS, asked_s=None)

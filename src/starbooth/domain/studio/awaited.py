@@ -53,12 +53,37 @@ async def read_awaited(tx: Tx, *, user_id: str) -> Awaited | None:
         await tx.execute(
             sql(
                 "SELECT what, draft_id, message_id FROM starbooth.awaited"
-                " WHERE user_id = :user_id AND expires_at > now()"
+                " WHERE user_id = :user_id AND what <> 'search' AND expires_at > now()"
             ),
             {"user_id": user_id},
         )
     ).first()
     return None if row is None else Awaited(**{**row._mapping, "what": What(row.what)})
+
+
+async def await_search(tx: Tx, *, user_id: str, message_id: int) -> None:
+    """Take the guest's next text for what the gallery in this message shall search. Repeat: harmless."""
+    await tx.execute(
+        sql("""
+            INSERT INTO starbooth.awaited (user_id, what, message_id, expires_at)
+            VALUES (:user_id, 'search', :message_id, now() + :patience)
+            ON CONFLICT (user_id) DO UPDATE SET what = excluded.what, draft_id = NULL,
+                message_id = excluded.message_id, expires_at = excluded.expires_at
+        """),
+        {"user_id": user_id, "message_id": message_id, "patience": PATIENCE},
+    )
+
+
+async def read_awaited_search(tx: Tx, *, user_id: str) -> int | None:
+    """The message with the gallery that this guest's next text is for, if any."""
+    message_id: int | None = await tx.scalar(
+        sql(
+            "SELECT message_id FROM starbooth.awaited"
+            " WHERE user_id = :user_id AND what = 'search' AND expires_at > now()"
+        ),
+        {"user_id": user_id},
+    )
+    return message_id
 
 
 async def forget_awaited(tx: Tx, *, user_id: str) -> None:

@@ -56,8 +56,13 @@ def check_key(key: str) -> None:
 
     Each part begins with a letter or digit, so that `..`, hidden files and absolute paths are none.
     """
-    if not _KEY.fullmatch(key):
+    if not is_key(key):
         raise ValueError(f"not a storage key: {key!r:.100}")
+
+
+def is_key(text: str) -> bool:
+    """Whether a file can lie under this name; see `check_key`."""
+    return _KEY.fullmatch(text) is not None
 
 
 class ObjectStorage:
