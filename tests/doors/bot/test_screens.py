@@ -382,3 +382,32 @@ class TestAnswers:
         )
         Tags(screen.html)
         assert shown_length(screen) < 4096
+
+
+class TestDrawnWords:
+    PROMPT = "a <random:red|blue> boat"
+
+    def test_one_picture_quotes_what_was_drawn_for_it(self) -> None:
+        request = {"asked": {"prompt": self.PROMPT}, "frozen": {"words": "a blue boat"}}
+        assert english(view(request=request)).endswith(f"/ {self.PROMPT}")
+        assert english(done(request=request)).startswith("a blue boat / ")
+
+    def test_a_trigger_word_alone_is_not_quoted(self) -> None:
+        request = {"asked": {"prompt": "a boat"}, "frozen": {"words": "sks, a boat"}}
+        assert english(done(request=request)).startswith("a boat / ")
+
+    def test_of_several_each_says_its_own_below_it(self) -> None:
+        frozen = {"each_words": ["a red boat", "a <i> boat"], "width_px": 64, "height_px": 64}
+        parts = tuple(Part(number=number, seed=number, file_key="k", error_code=None) for number in range(2))
+        order = done(
+            request={"asked": {"prompt": self.PROMPT}, "frozen": frozen},
+            parts=2,
+            pictures=parts,
+            seeds=(0, 1),
+            file_keys=("k", "k"),
+        )
+        screen = render_order(order, Language.ENGLISH)
+        assert self.PROMPT in html.unescape(text_of(screen))
+        captions = [str(tile.html) for tile in screen.album]
+        assert captions[0].startswith("<blockquote>a red boat</blockquote>\n1 of 2")
+        assert "a &lt;i&gt; boat" in captions[1]

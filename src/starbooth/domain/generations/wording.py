@@ -40,6 +40,12 @@ def words_to_paint(request: Mapping[str, Any], number: int) -> str:
     return str(frozen.get("words", request["asked"]["prompt"]))
 
 
+def drawn_words(request: Mapping[str, Any], number: int) -> str | None:
+    """What was drawn for the picture of this number; None where the guest's words leave nothing to draw."""
+    is_drawn = parse(request["asked"]["prompt"]).has_groups
+    return words_to_paint(request, number) if is_drawn else None
+
+
 def read_options(prompt: str, *, limit: int) -> Line:
     """The prompt with its groups, none of whose draws is longer than `limit` characters.
 

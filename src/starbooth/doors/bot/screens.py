@@ -8,8 +8,9 @@ from dataclasses import replace
 from markupsafe import Markup
 
 from starbooth.domain.delivery.screen import Button, Screen, Tile
+from starbooth.domain.generations.wording import drawn_words
 from starbooth.domain.orders.end import OrderState
-from starbooth.domain.orders.read import OrderView
+from starbooth.domain.orders.read import OrderView, Part
 from starbooth.domain.users.guests import Language
 from starbooth.doors.bot.actions import Action, Verb
 from starbooth.doors.bot.pieces import bar, quote, stars, wait
@@ -45,17 +46,24 @@ def _album(view: OrderView, words: Words) -> tuple[Tile, ...]:
             number=each.number,
             width_px=frozen["width_px"],
             height_px=frozen["height_px"],
-            html=words.say(
-                "{number} of {count} · seed <code>{seed}</code>",
-                number=each.number + 1,
-                count=view.parts,
-                seed=str(each.seed),
-            ),
+            html=_caption(view, each, words),
             file_key=each.file_key,
             is_void=each.file_key is None and view.has_ended,
         )
         for each in view.pictures
     )
+
+
+def _caption(view: OrderView, part: Part, words: Words) -> Markup:
+    """Below one picture of several: its words too, where it has some of its own."""
+    facts = words.say(
+        "{number} of {count} · seed <code>{seed}</code>",
+        number=part.number + 1,
+        count=view.parts,
+        seed=str(part.seed),
+    )
+    drawn = drawn_words(view.request, part.number)
+    return facts if drawn is None else Markup(_join(quote(drawn), facts))  # noqa: S704 - made of escaped parts
 
 
 def _held(view: OrderView, words: Words) -> Screen:
@@ -81,13 +89,19 @@ def _running(view: OrderView, words: Words) -> Screen:
 
 def _done(view: OrderView, words: Words) -> Screen:
     return Screen(
-        html=_join(quote(view.prompt), _facts(view, words), _missing(view, words)),
+        html=_join(quote(_words_of(view)), _facts(view, words), _missing(view, words)),
         file_key=next(iter(view.file_keys), None),
         rows=(
             (_order_button(view, words.plain("Again · {price} ⭐", price=_unit(view)), Verb.AGAIN),),
             (_order_button(view, words.plain("Another like it · {price} ⭐", price=_unit(view)), Verb.LIKE),),
         ),
     )
+
+
+def _words_of(view: OrderView) -> str:
+    """What is quoted: the guest's words, or what was drawn from them for the only picture."""
+    drawn = drawn_words(view.request, 0) if view.parts == 1 else None
+    return view.prompt if drawn is None else drawn
 
 
 def _facts(view: OrderView, words: Words) -> Markup:
