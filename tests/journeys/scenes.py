@@ -26,6 +26,7 @@ PROMPTS = {
     "es": "un zorro rojo en el bosque de noche",
     "ru": "рыжая лиса в ночном лесу",
 }
+_PICTURES = {"en": "Pictures:", "es": "Imágenes:", "ru": "Картинок:"}
 _SETTINGS = {"WELCOME_STARS": "60", "ACTIVE_ORDERS_PER_GUEST": "20"}
 _PATIENCE_S = 120.0
 
@@ -55,6 +56,29 @@ async def waiting(guest: Guest, language: str) -> None:
     await asyncio.sleep(1.5)
 
 
+async def tiles(guest: Guest, language: str) -> None:
+    """Four pictures in the making, behind other orders."""
+    await _choose_four(guest, language)
+    for _ in range(3):
+        await guest.say(PROMPTS[language])
+    said = await guest.say(PROMPTS[language])
+    await guest.wait_for(lambda message: "media_group_id" in message.raw, after=said, timeout_s=_PATIENCE_S)
+
+
+async def album(guest: Guest, language: str) -> None:
+    """Four pictures of one order."""
+    await _choose_four(guest, language)
+    said = await guest.say(PROMPTS[language])
+    await guest.wait_for(lambda message: "Flux" in message.text, after=said, timeout_s=_PATIENCE_S)
+
+
+async def _choose_four(guest: Guest, language: str) -> None:
+    panel = await _answered(guest, "/settings")
+    await guest.press(panel, _PICTURES[language])
+    panel = next(each for each in await guest.messages() if each.message_id == panel.message_id)
+    await guest.press(panel, "4")
+
+
 async def settings(guest: Guest, language: str) -> None:
     """The settings panel."""
     await _answered(guest, "/settings")
@@ -82,7 +106,7 @@ async def _answered(guest: Guest, text: str) -> Message:
 
 
 SCENES: dict[str, Scene] = {
-    each.__name__: each for each in (welcome, result, waiting, settings, gallery, refusals)
+    each.__name__: each for each in (welcome, result, waiting, tiles, album, settings, gallery, refusals)
 }
 
 

@@ -15,6 +15,7 @@ from starbooth.domain.generations.picture import LARGEST_PICTURE_BYTES
 from starbooth.domain.generations.run import check_order, collect
 from starbooth.domain.generations.sweep import end_overdue, stop_abandoned, sweep
 from starbooth.domain.orders import run as orders
+from starbooth.domain.orders.read import read_order
 from starbooth.domain.pictures.marking import read_mark
 from starbooth.domain.pictures.recipe import Recipe
 from starbooth.outside.engine.contract import EngineRefused, EngineUnavailable
@@ -151,6 +152,23 @@ class TestTheStraightWay:
         engine.work(0, None)
         await look_again(database, outside)
         assert (await read_order_row(database, order_id)).progress == 0.4
+
+    async def test_of_two_pictures_the_first_is_half_of_the_way(
+        self, database: Database, outside: Outside, engine: MemoryEngine, guest: str
+    ) -> None:
+        order_id = await start(database, outside, guest, pictures=2)
+        engine.work(0, 0.5)
+        await look_again(database, outside)
+        assert (await read_order_row(database, order_id)).progress == 0.25
+        engine.finish(0)
+        await look_again(database, outside)
+        async with database.transaction() as tx:
+            view = await read_order(tx, order_id, slots=4)
+        assert view is not None
+        assert view.progress == 0.5  # although nobody has told how far the second one is
+        engine.work(1, 0.5)
+        await look_again(database, outside)
+        assert (await read_order_row(database, order_id)).progress == 0.75
 
     async def test_of_four_pictures_three_that_came_are_paid_and_add_up(
         self, database: Database, outside: Outside, engine: MemoryEngine, guest: str

@@ -108,7 +108,7 @@ async def read_order(tx: Tx, order_id: str, *, slots: int) -> OrderView | None:
         price_stars=row.price_stars,
         spent_stars=row.spent_stars,
         parts=row.parts,
-        progress=row.progress,
+        progress=max(row.progress, _share_ended(row)),
         position=row.position,
         wait=_expected_wait(row, slots),
         error_code=row.error_code,
@@ -121,6 +121,14 @@ async def read_order(tx: Tx, order_id: str, *, slots: int) -> OrderView | None:
             )
         ),
     )
+
+
+def _share_ended(row: Any) -> float:
+    """How far an order is by its pictures that have ended: an engine that tells no progress tells that."""
+    if row.state != OrderState.RUNNING:
+        return 0.0
+    ended = [key or code for key, code in zip(row.file_keys, row.error_codes, strict=True)]
+    return sum(each is not None for each in ended) / len(ended)
 
 
 def _expected_wait(row: Any, slots: int) -> timedelta | None:

@@ -308,13 +308,20 @@ async def note_failed(
 
 
 async def note_progress(tx: Tx, claim: Claim, progress: float) -> bool:
-    """Store how far an order is (0..1; it never goes back) and announce it. True where it moved."""
+    """Store how far an order is (0..1; it never goes back), of which one ticket is so far (0..1).
+
+    True where it moved. Of several pictures, those that have ended count whole.
+    """
     rows = await tx.execute(
-        sql(
-            "UPDATE starbooth.orders SET progress = :progress"
-            " WHERE id = :id AND state = 'running' AND attempt = :attempt AND progress < :progress"
-            " RETURNING id"
-        ),
+        sql("""
+            UPDATE starbooth.orders SET progress = now.progress
+            FROM (
+                SELECT least(1, (count(*) FILTER (WHERE state IN ('done', 'failed'))
+                    + CAST(:progress AS double precision)) / count(*)) AS progress
+                FROM starbooth.tickets WHERE order_id = :id) now
+            WHERE id = :id AND state = 'running' AND attempt = :attempt AND orders.progress < now.progress
+            RETURNING id
+        """),
         {
             "id": claim.order_id,
             "attempt": claim.attempt,
