@@ -6,7 +6,7 @@ from starbooth.outside.telegram import lean  # noqa: F401
 # isort: split
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -20,17 +20,19 @@ from starbooth.cli.sweeps import money_timers
 from starbooth.cli.wiring import Booth, limits_of, open_booth
 from starbooth.domain.catalog.engines import seed_engines
 from starbooth.domain.delivery.owe import SHOW
-from starbooth.domain.delivery.show import Look, Showing, find_news, show
+from starbooth.domain.delivery.show import Look, Looker, Showing, find_news, show
 from starbooth.domain.gallery.galleries import forget_old_galleries
 from starbooth.domain.gallery.pictures import delete_doomed_files
 from starbooth.domain.generations.buying import Started, buy_tickets, claim_orders
 from starbooth.domain.generations.cart import start_funded, sweep_carts
 from starbooth.domain.generations.outside import Outside
 from starbooth.domain.generations.photos import delete_old_photos
+from starbooth.domain.generations.quote import read_offer_of
 from starbooth.domain.generations.request import START
 from starbooth.domain.generations.run import COLLECT, collect
 from starbooth.domain.generations.sweep import end_overdue, stop_abandoned, sweep
 from starbooth.domain.orders.cart import STARS_ARRIVED
+from starbooth.domain.orders.end import OrderState
 from starbooth.domain.orders.read import read_order
 from starbooth.domain.payments.purchases import close_expired
 from starbooth.domain.studio.drafts import forget_old_drafts
@@ -85,12 +87,14 @@ async def run_worker(settings: Settings, *, stop: asyncio.Event) -> None:
         )
 
 
-def _looker(outside: Outside) -> Callable[[Tx, str, Language], Awaitable[Look | None]]:
-    async def look(tx: Tx, order_id: str, language: Language) -> Look | None:
+def _looker(outside: Outside) -> Looker:
+    async def look(tx: Tx, order_id: str, language: Language, *, is_shared: bool) -> Look | None:
         view = await read_order(tx, order_id, slots=outside.router.slots)
         if view is None:
             return None
-        return Look(screen=render_order(view, language), is_final=view.has_ended)
+        offer = await read_offer_of(tx, view) if view.state is OrderState.DONE else None
+        screen = render_order(view, language, offer=offer, is_shared=is_shared)
+        return Look(screen=screen, is_final=view.has_ended)
 
     return look
 

@@ -127,7 +127,7 @@ class Scene:
             async with self.database.transaction() as tx:
                 await owe.owe(tx, self.order_id)
 
-        async def look(tx: Tx, order_id: str, language: Language) -> Look | None:
+        async def look(tx: Tx, order_id: str, language: Language, *, is_shared: bool) -> Look | None:
             return self.look
 
         showing = Showing(messenger=self.chat, storage=self.storage, look=look)

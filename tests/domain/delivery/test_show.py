@@ -125,8 +125,10 @@ async def scene(database: Database, tmp_path: Path) -> Scene:
     await storage.put("pictures/corder/0.png", b"picture", "image/png")
     chat = Chat()
 
-    async def look(tx: Tx, seen_order_id: str, language: Language) -> Look | None:
-        assert (seen_order_id, language) == (order_id, Language.SPANISH)
+    ordered = order_id
+
+    async def look(tx: Tx, order_id: str, language: Language, *, is_shared: bool) -> Look | None:
+        assert (order_id, language, is_shared) == (ordered, Language.SPANISH, False)
         return made.look
 
     showing = Showing(messenger=chat, storage=storage, look=look)
@@ -263,7 +265,7 @@ class TestBadLuck:
         assert scene.chat.calls == []
 
     async def test_news_that_come_while_showing_are_shown_too(self, scene: Scene) -> None:
-        async def look(tx: Tx, order_id: str, language: Language) -> Look | None:
+        async def look(tx: Tx, order_id: str, language: Language, *, is_shared: bool) -> Look | None:
             if not scene.chat.calls:  # the order changes between the first look and its message
                 await owe.owe(tx, order_id)
                 return Look(screen=WAITING, is_final=False)

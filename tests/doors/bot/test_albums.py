@@ -51,7 +51,7 @@ class TestAlbums:
         assert second.raw["media_group_id"] == first.raw["media_group_id"]
         assert "6 stars · " in words.text
         assert "1 picture did not come out; 3 stars came back to you. The painter's rules" in words.text
-        assert words.labels[0] == "Again · 3 ⭐"
+        assert words.labels[0] == "Again · 9 ⭐"
         assert await balance_of(database, ada) == 14
 
     async def test_cancelling_takes_the_tiles_away(self, ada: Guest, worker: Worker) -> None:

@@ -100,7 +100,7 @@ class TestTheWish:
     ) -> None:
         no = await run_out(ada, worker)
         picture = next(message for message in await ada.messages() if message.photo_id)
-        await ada.press(picture, "Another like it")
+        await ada.press(picture, "Vary")
         packs = await answer_to(ada, no, "I remember what you wanted")
         invoice = await take_invoice(ada, packs)
         await ada.pay(invoice)
@@ -109,7 +109,8 @@ class TestTheWish:
         await worker.paint_all()
         fresh = await ada.wait_for(lambda message: bool(message.photo_id), after=told)
         assert fresh.raw["reply_to_message"]["message_id"] == picture.message_id
-        assert await orders_of(worker) == ["a red boat", "a red boat, at sunset"]
+        assert await orders_of(worker) == ["a red boat", "a red boat"]
+        assert (await worker.orders())[-1].request["frozen"]["strength"] == 0.7
 
     async def test_too_small_a_pack_says_what_is_missing(
         self, ada: Guest, worker: Worker, database: Database, limits: Limits

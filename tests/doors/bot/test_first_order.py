@@ -39,5 +39,8 @@ class TestPrompt:
         await worker.finish(order_id)
         picture = await ada.wait_for(lambda message: bool(message.photo_id))
         assert picture.message_id == status.message_id
-        assert picture.text.startswith("a red boat\n3 stars · seed ")
-        assert picture.labels == ["Again · 3 ⭐", "Another like it · 3 ⭐"]
+        assert picture.text.startswith("a red boat\n3 stars · Flux · seed ")
+        assert picture.labels == [
+            *("Again · 3 ⭐", "Vary · 3 ⭐", "Same seed, other words", "Other shape"),
+            *("♡ Favourite", "Original file", "Share", "Delete"),
+        ]

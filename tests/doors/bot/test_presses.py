@@ -1,4 +1,4 @@
-"""Buttons: again, another like it, try again, cancel; pressed once, ten times, by others, or forged."""
+"""Buttons: again, try again, cancel; pressed once, ten times, by others, or forged."""
 
 import asyncio
 from typing import Any
@@ -77,10 +77,10 @@ class TestAgain:
     async def test_the_same_press_twice_is_one_order(
         self, ada: Guest, worker: Worker, picture: Message, database: Database
     ) -> None:
-        await press(ada, picture, "Another like it")
+        await press(ada, picture, "Again")
         await worker.paint_all()
         await age_orders(database)
-        action = next(button["callback_data"] for button in picture.buttons if "like" in button["text"])
+        action = next(button["callback_data"] for button in picture.buttons if "Again" in button["text"])
         async with database.transaction() as tx:
             query_id = await tx.scalar(
                 text(
@@ -116,22 +116,6 @@ class TestAgain:
         assert len(await worker.orders()) == 1
         assert (await press(ada, question, "Paint it · 5"))["text"] == "On its way: 5 stars."
         assert await balance_of(database, ada) == 12
-
-
-class TestAnotherLikeIt:
-    async def test_it_keeps_the_seed_and_adds_to_the_words(
-        self, ada: Guest, worker: Worker, picture: Message, database: Database
-    ) -> None:
-        prompts = []
-        for count in (2, 3):
-            await press(ada, picture, "Another like it")
-            await worker.wait_for_order(count=count)
-            await worker.paint_all()
-            await age_orders(database)
-            prompts.append((await worker.orders())[-1].prompt)
-        seeds = {order.seeds for order in await worker.orders()}
-        assert len(seeds) == 1
-        assert prompts == ["a red boat, at sunset", "a red boat, at night"]
 
 
 class TestTryAgain:

@@ -18,7 +18,7 @@ from starbooth.domain.orders.read import OrderView, Part
 from starbooth.domain.stars.errors import AmountRefused, NotEnoughStars, TooManyStars
 from starbooth.domain.users.guests import Language
 from starbooth.doors.bot import answers
-from starbooth.doors.bot.actions import VARIATIONS, Action, Verb, parse_action, vary
+from starbooth.doors.bot.actions import Action, Verb, parse_action
 from starbooth.doors.bot.commands import Command, describe_command
 from starbooth.doors.bot.pieces import bar, length_utf16, shorten, wait
 from starbooth.doors.bot.screens import render_order
@@ -28,6 +28,7 @@ from tests.doors.bot.test_words import Tags
 ORDER = "c" + "a" * 24
 LANGUAGES = list(Language)
 ENGLISH = words_for(Language.ENGLISH)
+FROZEN = {"base_model_id": "flux", "model_name": "Flux", "width_px": 1024, "height_px": 1024}
 
 
 def view(**changes: object) -> OrderView:
@@ -35,7 +36,7 @@ def view(**changes: object) -> OrderView:
         order_id=ORDER,
         user_id="u",
         state=OrderState.HELD,
-        request={"asked": {"prompt": "a red boat"}},
+        request={"asked": {"prompt": "a red boat"}, "frozen": FROZEN},
         price_stars=3,
         spent_stars=None,
         parts=1,
@@ -45,6 +46,7 @@ def view(**changes: object) -> OrderView:
         error_code=None,
         seeds=(2**63 - 1,),
         file_keys=(),
+        pictures=(Part(number=0, seed=2**63 - 1, file_key=None, error_code=None),),
     )
     return replace(usual, **changes)  # type: ignore[arg-type]  # names are checked by `replace` itself
 
@@ -56,6 +58,7 @@ def done(**changes: object) -> OrderView:
         "progress": 1.0,
         "position": None,
         "file_keys": ("pictures/1/0.png",),
+        "pictures": (Part(number=0, seed=2**63 - 1, file_key="pictures/1/0.png", error_code=None),),
     }
     return view(**{**usual, **changes})
 
@@ -99,18 +102,7 @@ class TestStates:
     def test_a_picture_tells_its_price_and_seed(self) -> None:
         screen = render_order(done(), Language.ENGLISH)
         assert screen.file_key == "pictures/1/0.png"
-        assert text_of(screen) == "a red boat / 3 stars · seed 9223372036854775807"
-        assert [[button.label for button in row] for row in screen.rows] == [
-            ["Again · 3 ⭐"],
-            ["Another like it · 3 ⭐"],
-        ]
-
-    def test_missing_pictures_are_told_with_what_came_back(self) -> None:
-        order = done(parts=4, price_stars=12, spent_stars=9, file_keys=("a", "b", "c"), error_code="deadline")
-        said = english(order)
-        assert said.startswith("a red boat / 9 stars")
-        assert said.endswith("1 picture did not come out; 3 stars came back to you.")
-        assert render_order(order, Language.ENGLISH).rows[0][0].label == "Again · 3 ⭐"
+        assert text_of(screen) == "a red boat / 3 stars · Flux · seed 9223372036854775807"
 
     def test_cancelled_tells_that_the_stars_are_back(self) -> None:
         order = view(state=OrderState.CANCELLED, position=None, spent_stars=0)
@@ -178,7 +170,10 @@ class TestAlbums:
             "6 stars · Flux &lt;v1.1&gt; · seeds <code>100</code>, <code>101</code>"
         )
         assert screen.file_key is None
-        assert screen.rows[0][0].label == "Again · 3 ⭐"
+        assert [[button.label for button in row] for row in screen.rows] == [
+            ["Again · 6 ⭐"],
+            ["Picture 1", "Picture 2"],
+        ]
 
     def test_what_did_not_come_out_is_void_told_and_refunded(self) -> None:
         order = album(OrderState.DONE, "a", "!content_policy_violation", spent_stars=3)
@@ -259,9 +254,8 @@ class TestLimits:
         is_done = state is OrderState.DONE
         order = view(
             state=state,
-            request={"asked": {"prompt": prompt}},
-            price_stars=4_000_000,
-            parts=4,
+            request={"asked": {"prompt": prompt}, "frozen": FROZEN},
+            price_stars=1_000_000,
             spent_stars=None if state in (OrderState.HELD, OrderState.RUNNING) else 1_000_000 * is_done,
             position=10**9 if state is OrderState.HELD else None,
             wait=timedelta(days=9),
@@ -325,18 +319,6 @@ class TestActions:
     def test_anything_else_is_no_action(self, text: str) -> None:
         assert parse_action(text) is None
 
-    def test_variations_take_turns_and_replace_each_other(self) -> None:
-        seen = [vary("a red boat", turn=turn) for turn in range(len(VARIATIONS))]
-        assert len(set(seen)) == len(VARIATIONS)
-        assert all(words.count(",") == 1 for words in (vary(first, turn=0) for first in seen))
-
-    def test_what_the_words_already_say_is_not_added(self) -> None:
-        assert vary("A red boat At Sunset", turn=0) == "A red boat At Sunset, at night"
-
-    def test_words_that_say_everything_stay(self) -> None:
-        words = "a boat " + " ".join(VARIATIONS)
-        assert vary(words, turn=3) == words
-
 
 class TestRefusals:
     @pytest.mark.parametrize("language", LANGUAGES)
@@ -388,16 +370,16 @@ class TestDrawnWords:
     PROMPT = "a <random:red|blue> boat"
 
     def test_one_picture_quotes_what_was_drawn_for_it(self) -> None:
-        request = {"asked": {"prompt": self.PROMPT}, "frozen": {"words": "a blue boat"}}
+        request = {"asked": {"prompt": self.PROMPT}, "frozen": {**FROZEN, "words": "a blue boat"}}
         assert english(view(request=request)).endswith(f"/ {self.PROMPT}")
         assert english(done(request=request)).startswith("a blue boat / ")
 
     def test_a_trigger_word_alone_is_not_quoted(self) -> None:
-        request = {"asked": {"prompt": "a boat"}, "frozen": {"words": "sks, a boat"}}
+        request = {"asked": {"prompt": "a boat"}, "frozen": {**FROZEN, "words": "sks, a boat"}}
         assert english(done(request=request)).startswith("a boat / ")
 
     def test_of_several_each_says_its_own_below_it(self) -> None:
-        frozen = {"each_words": ["a red boat", "a <i> boat"], "width_px": 64, "height_px": 64}
+        frozen = {**FROZEN, "each_words": ["a red boat", "a <i> boat"]}
         parts = tuple(Part(number=number, seed=number, file_key="k", error_code=None) for number in range(2))
         order = done(
             request={"asked": {"prompt": self.PROMPT}, "frozen": frozen},

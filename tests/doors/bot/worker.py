@@ -13,7 +13,9 @@ from starbooth.base.database import Database, Tx
 from starbooth.domain.delivery.owe import find_owed, owe
 from starbooth.domain.delivery.show import Look, Showing, show
 from starbooth.domain.generations.finish import finish_if_complete
+from starbooth.domain.generations.quote import read_offer_of
 from starbooth.domain.orders import run as orders
+from starbooth.domain.orders.end import OrderState
 from starbooth.domain.orders.read import OrderView, read_order
 from starbooth.domain.users.guests import Language
 from starbooth.doors.bot.messenger import BotMessenger
@@ -48,7 +50,7 @@ class Worker:
         """End a running order with one picture, or by this error, and show it."""
         key = f"pictures/{order_id}/0.png"
         picture = io.BytesIO()
-        Image.new("RGB", (64, 64), "tomato").save(picture, "PNG")
+        Image.new("RGB", (256, 256), "tomato").save(picture, "PNG")
         await self._storage.put(key, picture.getvalue(), "image/png")
         async with self._database.transaction() as tx:
             if error_code is None:
@@ -62,7 +64,7 @@ class Worker:
         """End one picture of several, and the order with its last one. Nothing is shown yet."""
         key = f"pictures/{order_id}/{number}.png"
         picture = io.BytesIO()
-        Image.new("RGB", (64, 48), (40 * number, 80, 120)).save(picture, "PNG")
+        Image.new("RGB", (256, 192), (40 * number, 80, 120)).save(picture, "PNG")
         await self._storage.put(key, picture.getvalue(), "image/png")
         async with self._database.transaction() as tx:
             if error_code is None:
@@ -107,8 +109,10 @@ class Worker:
         return [view for view in views if view is not None]
 
 
-async def _look(tx: Tx, order_id: str, language: Language) -> Look | None:
+async def _look(tx: Tx, order_id: str, language: Language, *, is_shared: bool) -> Look | None:
     view = await read_order(tx, order_id, slots=SLOTS)
     if view is None:
         return None
-    return Look(screen=render_order(view, language), is_final=view.has_ended)
+    offer = await read_offer_of(tx, view) if view.state is OrderState.DONE else None
+    screen = render_order(view, language, offer=offer, is_shared=is_shared)
+    return Look(screen=screen, is_final=view.has_ended)

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 class Button:
     """An inline button. `action` is what comes back when it is pressed: at most 64 bytes.
 
-    url: the button opens this instead, and nothing comes back.
+    url: the button opens this instead, and nothing comes back. share: it has the guest choose a chat, and
+    asks the bot inline with these words there.
     """
 
     label: str
     action: str = ""
     url: str | None = None
+    share: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

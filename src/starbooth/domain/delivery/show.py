@@ -5,7 +5,7 @@ message is sent and its id kept, then that message becomes the picture. A kill b
 second text message behind, never a second picture.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Protocol
@@ -18,7 +18,6 @@ from starbooth.domain.delivery import owe
 from starbooth.domain.delivery.album import Album, AlbumMessenger
 from starbooth.domain.delivery.owe import Delivery
 from starbooth.domain.delivery.screen import Screen
-from starbooth.domain.delivery.telegram_files import note_file_id
 from starbooth.domain.users.guests import Language, note_blocked
 from starbooth.outside.storage.contract import Storage, StoredFileMissing
 from starbooth.outside.telegram.errors import Blocked, ChatMoved, MessageGone, NotModified, TelegramRefused
@@ -45,13 +44,21 @@ class Look:
     is_final: bool
 
 
+class Looker(Protocol):
+    """Reads an order and words it for its guest; None where there is none. is_shared: others see it too."""
+
+    def __call__(
+        self, tx: Tx, order_id: str, language: Language, *, is_shared: bool
+    ) -> Awaitable[Look | None]: ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Showing:
-    """What showing needs. `look` reads an order and words it for its guest; None where there is none."""
+    """What showing needs."""
 
     messenger: Messenger
     storage: Storage
-    look: Callable[[Tx, str, Language], Awaitable[Look | None]]
+    look: Looker
 
 
 async def show(database: Database, showing: Showing, order_id: str) -> None:
@@ -63,7 +70,7 @@ async def show(database: Database, showing: Showing, order_id: str) -> None:
     while True:
         async with database.statement() as tx:
             delivery = await owe.claim_delivery(tx, order_id)
-            look = await showing.look(tx, order_id, delivery.language) if delivery else None
+            look = await _look(tx, showing, delivery) if delivery else None
         if delivery is None or look is None:
             return
         shown = await _try_to_show(database, showing, delivery, look.screen)
@@ -79,6 +86,12 @@ async def show(database: Database, showing: Showing, order_id: str) -> None:
             )
         if not owes_more:
             return
+
+
+async def _look(tx: Tx, showing: Showing, delivery: Delivery) -> Look | None:
+    # Telegram's groups have ids below zero.
+    is_shared = delivery.chat_id < 0
+    return await showing.look(tx, delivery.order_id, delivery.language, is_shared=is_shared)
 
 
 async def find_news(database: Database, *, news_limit: int, limit: int) -> list[str]:
@@ -130,7 +143,7 @@ async def _put_into_chat(database: Database, showing: Showing, delivery: Deliver
         if delivery.fingerprint == screen.fingerprint():
             return message_id
         try:
-            await _edit(database, showing, screen, chat_id=delivery.chat_id, message_id=message_id)
+            await _edit(showing, screen, chat_id=delivery.chat_id, message_id=message_id)
             return message_id
         except NotModified:
             return message_id
@@ -151,21 +164,16 @@ async def _send_anew(database: Database, showing: Showing, delivery: Delivery, s
         # Before the picture: should we die now, the next one edits this message and sends no other.
         async with database.statement() as tx:
             await owe.note_message(tx, delivery.order_id, message_id)
-        await _edit(database, showing, screen, chat_id=delivery.chat_id, message_id=message_id)
+        await _edit(showing, screen, chat_id=delivery.chat_id, message_id=message_id)
     return message_id
 
 
-async def _edit(
-    database: Database, showing: Showing, screen: Screen, *, chat_id: int, message_id: int
-) -> None:
+async def _edit(showing: Showing, screen: Screen, *, chat_id: int, message_id: int) -> None:
     if screen.file_key is None:
         await showing.messenger.edit_text(screen, chat_id=chat_id, message_id=message_id)
         return
     body = await showing.storage.get(screen.file_key)
-    file_id = await showing.messenger.edit_picture(screen, body, chat_id=chat_id, message_id=message_id)
-    if file_id is not None:
-        async with database.statement() as tx:
-            await note_file_id(tx, screen.file_key, file_id)
+    await showing.messenger.edit_picture(screen, body, chat_id=chat_id, message_id=message_id)
 
 
 async def _put_off(database: Database, delivery: Delivery, *, most_tries: int, asked_s: float | None) -> None:

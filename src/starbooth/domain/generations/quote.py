@@ -29,7 +29,7 @@ from starbooth.domain.generations.errors import (
     OutOfRange,
     PhotoRefused,
 )
-from starbooth.domain.orders.read import expected_wait
+from starbooth.domain.orders.read import OrderView, expected_wait
 
 _LORAS = sql("""
     SELECT "id", "name", "triggerWord", "weightsUrl", "baseModelId", "status"::text AS status
@@ -108,6 +108,12 @@ async def quote_with_wait(
     found = await quote(tx, choices, user_id=user_id, photo_size_px=photo_size_px)
     wait = await expected_wait(tx, user_id=user_id, slots=slots)
     return Quote(**{**vars(found), "wait": wait})
+
+
+async def read_offer_of(tx: Tx, view: OrderView) -> Offer | None:
+    """The model of an order as it is sold now; None where it is not any more."""
+    offer = await read_offer(tx, view.request["frozen"]["base_model_id"])
+    return offer if offer is not None and offer.is_on else None
 
 
 async def _offer_of(tx: Tx, choices: Choices) -> Offer:

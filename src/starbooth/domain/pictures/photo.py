@@ -35,17 +35,18 @@ class Photo:
     height_px: int
 
 
-def take_photo(body: bytes) -> Photo:
+def take_photo(body: bytes, *, shortest_side_px: int = SHORTEST_SIDE_PX) -> Photo:
     """Make a guest's JPEG, PNG, WebP or AVIF a photo to paint from. Blocks for up to a second: use a thread.
 
     At most one megapixel is kept, never more than there was; sides are multiples of 16.
+    shortest_side_px: less is refused.
     Raises: PhotoUnreadable.
     """
     if len(body) > LARGEST_PHOTO_MB * 1024 * 1024:
         raise PhotoUnreadable(PhotoFlaw.TOO_LARGE, limit=LARGEST_PHOTO_MB)
     try:
         with Image.open(io.BytesIO(body), formats=_KINDS) as opened:
-            _check_size(*opened.size)
+            _check_size(*opened.size, shortest_side_px)
             opened.draft(None, (2048, 2048))  # a large JPEG is decoded at half or a quarter of its size
             upright = ImageOps.exif_transpose(opened)
         kept = _fit(_flatten(upright))
@@ -58,11 +59,11 @@ def take_photo(body: bytes) -> Photo:
     return Photo(body=written.getvalue(), width_px=kept.width, height_px=kept.height)
 
 
-def _check_size(width_px: int, height_px: int) -> None:
+def _check_size(width_px: int, height_px: int, shortest_side_px: int) -> None:
     if width_px * height_px > MOST_MEGAPIXELS * 1_000_000:
         raise PhotoUnreadable(PhotoFlaw.TOO_MANY_PIXELS, limit=MOST_MEGAPIXELS)
-    if min(width_px, height_px) < SHORTEST_SIDE_PX:
-        raise PhotoUnreadable(PhotoFlaw.TOO_SMALL, limit=SHORTEST_SIDE_PX)
+    if min(width_px, height_px) < shortest_side_px:
+        raise PhotoUnreadable(PhotoFlaw.TOO_SMALL, limit=shortest_side_px)
 
 
 def _flatten(image: Image.Image) -> Image.Image:

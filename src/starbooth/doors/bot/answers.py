@@ -13,7 +13,6 @@ from starbooth.domain.generations.errors import CountRefused, PromptTooLong, Too
 from starbooth.domain.orders.errors import TooManyOrders
 from starbooth.domain.prompts.errors import PromptsPaused
 from starbooth.domain.stars.errors import NotEnoughStars
-from starbooth.doors.bot.actions import Action
 from starbooth.doors.bot.choice_refusals import word_choice_refusal
 from starbooth.doors.bot.commands import Command, describe_command, group_commands
 from starbooth.doors.bot.gifts_screens import word_gift_refusal
@@ -90,8 +89,9 @@ def render_help(words: Words, *, commands: Sequence[Command], price_stars: int) 
             price=stars(words, price_stars),
         ),
         words.say(
-            "Under a picture, <b>Again</b> paints the same words anew, and <b>Another like it</b> stays close"
-            " to the picture and changes its light or its style."
+            "Under a picture, <b>Again</b> paints the same words anew, and <b>Vary</b> starts from the"
+            " picture itself. There you can also change its shape or its words, get the original file, share"
+            " it or delete it."
         ),
         words.say(
             "Send a photo with a few words, and I paint from it: you see the price first, and how much may"
@@ -125,18 +125,20 @@ def render_nothing_waits(words: Words) -> Screen:
     return _screen(words.say("Nothing is waiting, so there is nothing to cancel."))
 
 
-def render_dearer(words: Words, *, action: Action, price_stars: int) -> Screen:
-    """The price rose since the button was made: ask again rather than charge more than it said."""
+def render_dearer(words: Words, *, press: str, price_stars: int) -> Screen:
+    """The price rose since the button was made: ask again rather than charge more than it said.
+
+    press: what a button with the new price says.
+    """
     label = words.plain("Paint it · {price} ⭐", price=price_stars)
-    button = Action(verb=action.verb, order_id=action.order_id, price_stars=price_stars)
     return Screen(
         html=str(
             words.say(
-                "A picture costs {price} by now, more than the button said. Nothing was charged yet.",
+                "This costs {price} by now, more than the button said. Nothing was charged yet.",
                 price=stars(words, price_stars),
             )
         ),
-        rows=((Button(label=label, action=str(button)),),),
+        rows=((Button(label=label, action=press),),),
     )
 
 

@@ -53,14 +53,20 @@ class BotMessenger:
             self._bot, screen.html, chat_id=chat_id, message_id=message_id, keyboard=keyboard(screen)
         )
 
-    async def edit_picture(self, screen: Screen, body: bytes, *, chat_id: int, message_id: int) -> str | None:
+    async def edit_rows(self, rows: Sequence[Sequence[Button]], *, chat_id: int, message_id: int) -> None:
+        """Give a message of ours other buttons, or none. Safe to repeat. Raises as `edit_text`."""
+        with telegram_errors():
+            await self._bot.edit_message_reply_markup(
+                chat_id=chat_id, message_id=message_id, reply_markup=_keyboard(rows)
+            )
+
+    async def edit_picture(self, screen: Screen, body: bytes, *, chat_id: int, message_id: int) -> None:
         """Make an existing message this picture, with the screen's words below. Safe to repeat.
 
         What Telegram would not take as a photo is made to fit; where it cannot be, it goes as a document.
-        Returns Telegram's name of the photo, None for a document.
         """
         fitting = await asyncio.to_thread(fit_for_chat, body)
-        return await edit_picture(
+        await edit_picture(
             self._bot,
             body if fitting is None else fitting,
             screen.html,
@@ -105,12 +111,18 @@ class BotMessenger:
 
 def keyboard(screen: Screen) -> InlineKeyboardMarkup | None:
     """The screen's buttons as Telegram takes them; None where there are none."""
-    if not screen.rows:
+    return _keyboard(screen.rows)
+
+
+def _keyboard(rows: Sequence[Sequence[Button]]) -> InlineKeyboardMarkup | None:
+    if not rows:
         return None
-    return InlineKeyboardMarkup(inline_keyboard=[[_button(each) for each in row] for row in screen.rows])
+    return InlineKeyboardMarkup(inline_keyboard=[[_button(each) for each in row] for row in rows])
 
 
 def _button(button: Button) -> InlineKeyboardButton:
     if button.url is not None:
         return InlineKeyboardButton(text=button.label, url=button.url)
+    if button.share is not None:
+        return InlineKeyboardButton(text=button.label, switch_inline_query=button.share)
     return InlineKeyboardButton(text=button.label, callback_data=button.action)

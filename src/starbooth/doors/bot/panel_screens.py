@@ -73,13 +73,19 @@ def _settings(words: Words, panel: Panel) -> Screen:
 def _wordless(words: Words, panel: Panel) -> Screen:
     return page_of(
         [
-            words.say("A nice photo! What should become of it? Write it to me in a sentence."),
+            _word_request(words, panel),
             word_dropped(words, panel),
             _choices(words, panel),
             _price(words, panel),
         ],
         [*_choice_rows(words, panel), (_put_away_button(words, panel),)],
     )
+
+
+def _word_request(words: Words, panel: Panel) -> Markup:
+    if panel.draft is not None and panel.draft.photo is not None:
+        return words.say("A nice photo! What should become of it? Write it to me in a sentence.")
+    return words.say("The same seed. Which words do you want for it? Write them to me in a sentence.")
 
 
 def _unable(words: Words, panel: Panel, offers: Sequence[Offer]) -> Screen:

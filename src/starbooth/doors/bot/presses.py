@@ -4,12 +4,13 @@ A press is the same as an earlier one of that button while the earlier one's ord
 was placed less than five seconds ago. After that, pressing again is an honest wish for one more.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from starbooth.base.database import Tx
 from starbooth.domain.delivery.screen import Screen
-from starbooth.domain.generations.asking import read_asked
+from starbooth.domain.generations.asking import Asked, read_asked
 from starbooth.domain.generations.finish import cancel_waiting
 from starbooth.domain.generations.quote import quote
 from starbooth.domain.generations.request import Limits, PictureRequest, Recipient, request_pictures
@@ -18,7 +19,7 @@ from starbooth.domain.orders.errors import NoSuchOrder
 from starbooth.domain.orders.place import Source
 from starbooth.domain.orders.read import OrderView, read_earlier, read_order
 from starbooth.domain.users.guests import Guest
-from starbooth.doors.bot.actions import Action, Verb, vary
+from starbooth.doors.bot.actions import Action, Verb
 from starbooth.doors.bot.answers import cancelled, render_dearer
 from starbooth.doors.bot.pieces import plain_stars
 from starbooth.doors.bot.words import words_for
@@ -52,38 +53,73 @@ async def press(
         if view.state is not OrderState.CANCELLED:  # else it was this button, pressed or handled twice
             await cancel_waiting(tx, order_id=action.order_id, user_id=guest.user_id)
         return Pressed(toast=cancelled(words, returned_stars=view.price_stars).striptags())
-    return await _order(tx, action, view, query_id=query_id, recipient=recipient, limits=limits)
+    return await _again(tx, action, view, query_id=query_id, recipient=recipient, limits=limits)
 
 
-async def _order(
+async def _again(
     tx: Tx, action: Action, view: OrderView, *, query_id: str, recipient: Recipient, limits: Limits
 ) -> Pressed:
+    again = Again(
+        asked=again_of(view),
+        user_id=view.user_id,
+        button=f"cb:{action.verb}:{action.order_id}:",
+        query_id=query_id,
+        price_stars=action.price_stars,
+    )
+    return await order_once(
+        tx,
+        again,
+        repriced=lambda price_stars: str(replace(action, price_stars=price_stars)),
+        recipient=recipient,
+        limits=limits,
+    )
+
+
+def again_of(view: OrderView) -> Asked:
+    """What to ask for to have an order once more: the same model, also where another is the default now."""
+    asked = read_asked(view.request["asked"])
+    model_id = view.request["frozen"]["base_model_id"]
+    return replace(asked, choices=replace(asked.choices, base_model_id=model_id, seed=None))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Again:
+    """What a button orders. button: its name, with which its orders' keys begin. price_stars: on it."""
+
+    asked: Asked
+    user_id: str
+    button: str
+    query_id: str
+    price_stars: int | None
+
+
+async def order_once(
+    tx: Tx, again: Again, *, repriced: Callable[[int], str], recipient: Recipient, limits: Limits
+) -> Pressed:
+    """Order what a button says, unless that is under way, or dearer than the button says by now.
+
+    repriced: what the same button says with another price. Locks, raises and repeat: as `press`.
+    """
     words = words_for(recipient.language)
-    button = f"cb:{action.verb}:{action.order_id}:"
-    request_key = f"{button}{query_id}"
-    earlier = await read_earlier(tx, user_id=view.user_id, request_key=request_key, key_prefix=button)
+    request_key = f"{again.button}{again.query_id}"
+    earlier = await read_earlier(tx, user_id=again.user_id, request_key=request_key, key_prefix=again.button)
     if earlier.has_this_key:
         return Pressed(toast=words.plain("On its way."))
     if earlier.is_any_active or earlier.is_any_younger_than(SAME_PRESS_WITHIN):
         return Pressed(toast=words.plain("One is already on its way. Press again when it is there."))
-    ask = _ask(action, view, request_key=request_key, turn=earlier.count)
-    photo_size_px = None if ask.photo is None else (ask.photo.width_px, ask.photo.height_px)
-    price_stars = (await quote(tx, ask.choices, user_id=ask.user_id, photo_size_px=photo_size_px)).price_stars
-    if action.price_stars is not None and price_stars > action.price_stars:
-        screen = render_dearer(words, action=action, price_stars=price_stars)
+    asked = again.asked
+    photo_size_px = None if asked.photo is None else (asked.photo.width_px, asked.photo.height_px)
+    quoted = await quote(tx, asked.choices, user_id=again.user_id, photo_size_px=photo_size_px)
+    if again.price_stars is not None and quoted.price_stars > again.price_stars:
+        screen = render_dearer(words, press=repriced(quoted.price_stars), price_stars=quoted.price_stars)
         return Pressed(toast=words.plain("The price has changed."), screen=screen)
-    placed = await request_pictures(tx, ask, limits=limits, recipient=recipient)
-    return Pressed(toast=words.plain("On its way: {stars}.", stars=plain_stars(words, placed.price_stars)))
-
-
-def _ask(action: Action, view: OrderView, *, request_key: str, turn: int) -> PictureRequest:
-    is_like = action.verb is Verb.LIKE
-    asked = read_asked(view.request["asked"])
-    return PictureRequest(
+    ask = PictureRequest(
         request_key=request_key,
-        user_id=view.user_id,
+        user_id=again.user_id,
         source=Source.BOT,
-        prompt=vary(asked.prompt, turn=turn) if is_like else asked.prompt,
-        choices=replace(asked.choices, count=1, seed=view.seeds[0] if is_like else None),
+        prompt=asked.prompt,
+        choices=asked.choices,
         photo=asked.photo,
     )
+    placed = await request_pictures(tx, ask, limits=limits, recipient=recipient)
+    return Pressed(toast=words.plain("On its way: {stars}.", stars=plain_stars(words, placed.price_stars)))

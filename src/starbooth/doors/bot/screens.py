@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from markupsafe import Markup
 
+from starbooth.domain.catalog.offers import Offer
 from starbooth.domain.delivery.screen import Button, Screen, Tile
 from starbooth.domain.generations.wording import drawn_words
 from starbooth.domain.orders.end import OrderState
@@ -14,15 +15,27 @@ from starbooth.domain.orders.read import OrderView, Part
 from starbooth.domain.users.guests import Language
 from starbooth.doors.bot.actions import Action, Verb
 from starbooth.doors.bot.pieces import bar, quote, stars, wait
+from starbooth.doors.bot.result_rows import Result, again_button, first_rows
 from starbooth.doors.bot.words import Words, words_for
 
 
-def render_order(view: OrderView, language: Language) -> Screen:
-    """What the chat shows of an order. Text and caption keep within Telegram's limits whatever the prompt."""
+def render_order(
+    view: OrderView, language: Language, *, offer: Offer | None = None, is_shared: bool = False
+) -> Screen:
+    """What the chat shows of an order. Text and caption keep within Telegram's limits whatever the prompt.
+
+    offer: the order's model as it is sold now. is_shared: others see it too, so only the order's own buttons
+    stand there.
+    """
     words = words_for(language)
+    screen = _render(view, words)
+    if view.state is OrderState.DONE:
+        result = Result(view=view, offer=offer)
+        rows = ((again_button(words, result),),) if is_shared else first_rows(words, result)
+        screen = replace(screen, rows=rows)
     if len(view.pictures) < 2:
-        return _render(view, words)
-    return replace(_render(view, words), file_key=None, album=_album(view, words))
+        return screen
+    return replace(screen, file_key=None, album=_album(view, words))
 
 
 def _render(view: OrderView, words: Words) -> Screen:
@@ -91,10 +104,6 @@ def _done(view: OrderView, words: Words) -> Screen:
     return Screen(
         html=_join(quote(_words_of(view)), _facts(view, words), _missing(view, words)),
         file_key=next(iter(view.file_keys), None),
-        rows=(
-            (_order_button(view, words.plain("Again · {price} ⭐", price=_unit(view)), Verb.AGAIN),),
-            (_order_button(view, words.plain("Another like it · {price} ⭐", price=_unit(view)), Verb.LIKE),),
-        ),
     )
 
 
@@ -108,10 +117,8 @@ def _facts(view: OrderView, words: Words) -> Markup:
     """What it cost and what it takes to paint it again."""
     cost = stars(words, _spent(view))
     kept = [each.seed for each in view.pictures if each.file_key is not None]
-    if len(view.pictures) < 2:
-        return words.say("{stars} · seed <code>{seed}</code>", stars=cost, seed=str(view.seeds[0]))
     seeds = Markup(", ").join(Markup("<code>{}</code>").format(seed) for seed in kept)
-    model = view.request["frozen"].get("model_name", "")
+    model = view.request["frozen"]["model_name"]
     return words.say_n(
         "{stars} · {model} · seed {seeds}",
         "{stars} · {model} · seeds {seeds}",
@@ -152,7 +159,10 @@ def _failed(view: OrderView, words: Words) -> Screen:
         word_reason(view.error_code, words),
         _returned(view, words),
     ]
-    retry = _order_button(view, words.plain("Try again · {price} ⭐", price=_unit(view)), Verb.RETRY)
+    retry = Button(
+        label=words.plain("Try again · {price} ⭐", price=view.price_stars),
+        action=str(Action(verb=Verb.RETRY, order_id=view.order_id, price_stars=view.price_stars)),
+    )
     return Screen(html=_join(Markup(" ").join(lines), quote(view.prompt)), rows=((retry,),))
 
 
@@ -187,16 +197,6 @@ def word_reason(code: str | None, words: Words) -> Markup:
             return words.say("The painter is having trouble at the moment.")
         case _:
             return words.say("Something went wrong on our side.")
-
-
-def _order_button(view: OrderView, label: str, verb: Verb) -> Button:
-    action = Action(verb=verb, order_id=view.order_id, price_stars=_unit(view))
-    return Button(label=label, action=str(action))
-
-
-def _unit(view: OrderView) -> int:
-    """What one picture cost: the buttons order one."""
-    return view.price_stars // view.parts
 
 
 def _join(*paragraphs: Markup) -> str:

@@ -1,0 +1,152 @@
+"""The buttons under finished pictures. Facts in, rows of buttons out.
+
+One picture has its own right below it. An album has those of the order, and a button per picture that opens
+that picture's own.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from starbooth.domain.catalog.offers import Offer
+from starbooth.domain.delivery.screen import Button
+from starbooth.domain.generations.choices import SIZES_PX, Shape
+from starbooth.domain.orders.read import OrderView
+from starbooth.doors.bot.actions import Action
+from starbooth.doors.bot.actions import Verb as OrderVerb
+from starbooth.doors.bot.panel_pieces import name_shape
+from starbooth.doors.bot.result_moves import Move, Verb
+from starbooth.doors.bot.words import Words
+
+Row = tuple[Button, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """A finished order, and its model as it is sold now; None where it is not any more."""
+
+    view: OrderView
+    offer: Offer | None
+
+    @property
+    def again_stars(self) -> int:
+        """What the whole order costs now, or cost where it cannot be had."""
+        return self.view.price_stars if self.offer is None else self.offer.price_stars * self.view.parts
+
+    @property
+    def one_stars(self) -> int:
+        """The same for one picture."""
+        return self.again_stars // self.view.parts
+
+    @property
+    def can_vary(self) -> bool:
+        """Whether the model can start from a picture, with the LoRAs that this one has."""
+        has_loras = bool(self.view.request["frozen"].get("loras"))
+        return (
+            self.offer is not None
+            and self.offer.endpoint_for(has_photo=True, has_loras=has_loras) is not None
+        )
+
+    @property
+    def has_photo(self) -> bool:
+        """Whether it was painted from a photo, whose shape it has."""
+        return "photo_key" in self.view.request["frozen"]
+
+
+def numbers_of(view: OrderView) -> Sequence[int]:
+    """The places of the pictures that came out."""
+    return [each.number for each in view.pictures if each.file_key is not None]
+
+
+def first_rows(words: Words, result: Result) -> tuple[Row, ...]:
+    """What stands below a result that has just come."""
+    if result.view.parts == 1:
+        return picture_rows(words, result, 0, is_favourite=False)
+    return overview_rows(words, result)
+
+
+def overview_rows(words: Words, result: Result) -> tuple[Row, ...]:
+    """Below an album: the whole once more, and each picture by its number."""
+    view = result.view
+    picks = tuple(
+        Button(
+            label=words.plain("Picture {number}", number=number + 1),
+            action=str(Move(verb=Verb.VIEW, order_id=view.order_id, number=number)),
+        )
+        for number in numbers_of(view)
+    )
+    return ((again_button(words, result),), *(picks[place : place + 2] for place in range(0, len(picks), 2)))
+
+
+def again_button(words: Words, result: Result) -> Button:
+    """The same order once more, with new seeds."""
+    label = words.plain("Again · {price} ⭐", price=result.again_stars)
+    action = Action(verb=OrderVerb.AGAIN, order_id=result.view.order_id, price_stars=result.again_stars)
+    return Button(label=label, action=str(action))
+
+
+def picture_rows(words: Words, result: Result, number: int, *, is_favourite: bool) -> tuple[Row, ...]:
+    """What can be done with one picture."""
+    is_alone = result.view.parts == 1
+    heart = ("♥ " + words.plain("Favourite"), "0") if is_favourite else ("♡ " + words.plain("Favourite"), "1")
+    vary = (
+        _button(
+            result,
+            number,
+            words.plain("Vary · {price} ⭐", price=result.one_stars),
+            Verb.VARY,
+            str(result.one_stars),
+        ),
+    )
+    shape = (_button(result, number, words.plain("Other shape"), Verb.SHAPES),)
+    rows: tuple[Row, ...] = (
+        ((again_button(words, result),) if is_alone else ()) + (vary if result.can_vary else ()),
+        (_button(result, number, words.plain("Same seed, other words"), Verb.WORDS),)
+        + (() if result.has_photo else shape),
+        (
+            _button(result, number, heart[0], Verb.KEEP, heart[1]),
+            _button(result, number, words.plain("Original file"), Verb.ORIGINAL),
+        ),
+        (
+            Button(label=words.plain("Share"), share=share_query(result.view.order_id, number)),
+            _button(result, number, words.plain("Delete"), Verb.DELETE),
+        ),
+        () if is_alone else (_button(result, number, words.plain("‹ Back"), Verb.OVERVIEW),),
+    )
+    return tuple(row for row in rows if row)
+
+
+def share_query(order_id: str, number: int) -> str:
+    """What the inline query for this very picture says."""
+    return f"#{order_id}-{number}"
+
+
+def shape_rows(words: Words, result: Result, number: int) -> tuple[Row, ...]:
+    """The shapes to have the same seed painted in, each with its price; two in a row."""
+    price = result.one_stars
+    now_px = result.view.request["frozen"]["width_px"], result.view.request["frozen"]["height_px"]
+    buttons = [
+        _button(
+            result,
+            number,
+            f"{name_shape(words, shape)} · {price} ⭐",
+            Verb.SHAPE,
+            f"{shape.value}:{price}",
+        )
+        for shape in Shape
+        if SIZES_PX[shape] != now_px
+    ]
+    back = _button(result, number, words.plain("‹ Back"), Verb.VIEW)
+    return (*(tuple(buttons[place : place + 2]) for place in range(0, len(buttons), 2)), (back,))
+
+
+def delete_rows(words: Words, result: Result, number: int) -> tuple[Row, ...]:
+    """Asking once more."""
+    return (
+        (_button(result, number, words.plain("Delete it for good"), Verb.DELETE_NOW),),
+        (_button(result, number, words.plain("Keep it"), Verb.VIEW),),
+    )
+
+
+def _button(result: Result, number: int, label: str, verb: Verb, value: str = "") -> Button:
+    move = Move(verb=verb, order_id=result.view.order_id, number=number, value=value)
+    return Button(label=label, action=str(move))
