@@ -247,6 +247,14 @@ def _word_plain_refusal(code: str, words: Words) -> Markup:
             return words.say("This message already ordered something else. Nothing more was charged.")
         case "no_such_order":
             return words.say("This is not one of your pictures. Nothing was charged.")
+        case "no_such_picture":
+            return words.say("This picture is not there any more.")
+        case "no_such_gallery":
+            return words.say("This gallery was closed long ago. /gallery opens a new one.")
+        case "nothing_to_search":
+            return words.say("There is no word in it to search for. Write a word or several.")
+        case "no_file":
+            return words.say("The file of this picture is not here any more.")
         case "too_late_to_cancel":
             return words.say("Too late to cancel: it has started or is finished.")
         case "too_many_stars":

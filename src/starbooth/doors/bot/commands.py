@@ -13,6 +13,7 @@ class Command(StrEnum):
     START = "start"
     PAINT = "paint"
     SETTINGS = "settings"
+    GALLERY = "gallery"
     BUY = "buy"
     BALANCE = "balance"
     PLAN = "plan"
@@ -61,6 +62,8 @@ def describe_command(command: Command, words: Words) -> str:
             return words.plain("Paint what you describe")
         case Command.SETTINGS:
             return words.plain("Model, shape, LoRAs and more")
+        case Command.GALLERY:
+            return words.plain("Your pictures so far")
         case Command.BUY:
             return words.plain("Top up your stars")
         case Command.BALANCE:

@@ -39,6 +39,7 @@ from starbooth.doors.bot.addressing import COMMAND
 from starbooth.doors.bot.cancelling import cancel_newest
 from starbooth.doors.bot.commands import Command, offered_commands
 from starbooth.doors.bot.desk import Desk, Met
+from starbooth.doors.bot.gallery import gallery_router, take_search
 from starbooth.doors.bot.gifts import gifts_router
 from starbooth.doors.bot.groups import groups_router
 from starbooth.doors.bot.groups_screens import render_how
@@ -105,6 +106,7 @@ class Handlers:
         self._dispatcher.include_router(purse_router(self._desk))
         self._dispatcher.include_router(panel_router(self._desk))
         self._dispatcher.include_router(results_router(self._desk))
+        self._dispatcher.include_router(gallery_router(self._desk))
         self._dispatcher.include_router(gifts_router(self._desk))
         self._dispatcher.include_router(papers_router(self._desk))
         self._dispatcher.include_router(self._router())
@@ -241,8 +243,10 @@ class Handlers:
         await self._desk.send(screen, chat_id=message.chat.id)
 
     async def on_prompt(self, message: Message, event_update: ParsedUpdate) -> None:
-        """Order a picture of what is written, or take it as the answer to what a panel asked."""
+        """Order a picture of what is written, or take it as the answer to what was asked."""
         met = await self._desk.meet(message.from_user)
+        if await take_search(self._desk, message, met, event_update):
+            return
         if not await take_answer(self._desk, message, met, event_update):
             await self._paint(message, met, message.text or "")
 

@@ -17,6 +17,7 @@ from starbooth.outside.telegram.client import (
     edit_picture,
     edit_text,
     send_album,
+    send_picture,
     send_text,
     telegram_errors,
 )
@@ -75,6 +76,10 @@ class BotMessenger:
             keyboard=keyboard(screen),
             is_document=fitting is None,
         )
+
+    async def send_picture(self, screen: Screen, body: bytes, *, chat_id: int) -> int:
+        """Send a picture that fits a chat, with the screen's words below; its message. Not safe to repeat."""
+        return await send_picture(self._bot, body, screen.html, chat_id=chat_id, keyboard=keyboard(screen))
 
     async def send_album(
         self,

@@ -114,7 +114,7 @@ def render_privacy(words: Words, *, support: str) -> Screen:
             "<b>Your pictures.</b> The words of an order are sent to the image engine that the people"
             " who run this booth have chosen: one of their own, or fal.ai, which has its own rules about"
             " what it keeps. The engine is not told who you are. Your pictures are kept in the booth's"
-            " storage until the people who run it delete them."
+            " storage until you delete them in /gallery, or the people who run it do."
         ),
         words.say(
             "<b>Your stars.</b> Every movement of stars and every payment is kept for good, since it is"

@@ -151,6 +151,25 @@ async def edit_picture(
     return shown.photo[-1].file_id if isinstance(shown, Message) and shown.photo else None
 
 
+async def send_picture(
+    bot: Bot, picture: bytes, html: str, *, chat_id: int, keyboard: InlineKeyboardMarkup | None = None
+) -> int:
+    """Send a photo above this caption and return the message's id. Not safe to repeat.
+
+    Raises: Blocked, TelegramRefused, TelegramUnavailable.
+    """
+    with telegram_errors():
+        message = await bot.send_photo(
+            chat_id,
+            BufferedInputFile(picture, "picture.jpg"),
+            caption=html,
+            parse_mode=ParseMode.HTML,
+            reply_markup=keyboard,
+            request_timeout=UPLOAD_S,
+        )
+    return message.message_id
+
+
 async def send_album(
     bot: Bot,
     pictures: Sequence[bytes],
