@@ -15,7 +15,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from bench import audit, fairness, hold, journey, line, memory, movements, picture, purchases, start
+from bench import audit, fairness, gallery, hold, journey, line, memory, movements, picture, purchases, start
 from bench.figures import Figure, Measurement
 
 OUT = Path(__file__).parent / "out"
@@ -30,6 +30,7 @@ MEASUREMENTS: Mapping[str, Callable[[], Awaitable[Measurement]]] = {
     "audit": audit.measure,
     "movements": movements.measure,
     "purchases": purchases.measure,
+    "gallery": gallery.measure,
 }
 
 
