@@ -74,10 +74,7 @@ def parse_move(text: str | None) -> Move | None:
 def _at_place(move: Move, named: Sequence[str]) -> Move | None:
     if len(named) != 2 or not _NUMBER.fullmatch(named[0]):
         return None
-    try:
-        at = _EPOCH + timedelta(milliseconds=int(named[0], 36))
-    except OverflowError:
-        return None
+    at = _EPOCH + timedelta(milliseconds=int(named[0], 36))
     return replace(move, place=Place(at=at.replace(tzinfo=None), picture_id=named[1]))
 
 
