@@ -18,6 +18,7 @@ from starbooth.darkroom.judge.verdict import drawn, painted, shares_right
 from starbooth.darkroom.painter import (
     DEFAULT_FOLDER,
     FluxPainter,
+    Lora,
     Manners,
     Painter,
     Peek,
@@ -29,6 +30,7 @@ from starbooth.darkroom.painter import (
     size_to_paint,
     small_world_caption,
 )
+from tests.darkroom.weights import lora_file
 
 TINY = Manners(prompts="small-world", sizes_px=[(256, 256), (288, 224), (224, 288)])
 
@@ -69,6 +71,17 @@ def painter() -> Iterator[Painter]:
     torch.set_num_threads(1)  # threads that wait for each other crawl where other tests use the processor too
     yield open_painter(DEFAULT_FOLDER, "cpu")
     torch.set_num_threads(usual)
+
+
+@pytest.fixture(scope="module")
+def free(painter: Painter, tmp_path_factory: pytest.TempPathFactory) -> Painter:
+    """The same weights, called as any other FLUX is: free prompts and sizes, half the number of bits."""
+    folder = tmp_path_factory.mktemp("free")
+    for path in DEFAULT_FOLDER.iterdir():
+        if path.name != "starbooth.json":
+            (folder / path.name).symlink_to(path)
+    (folder / "starbooth.json").write_text('{"max_sequence_length": 16}')
+    return open_painter(folder, "cpu")
 
 
 class TestImport:
@@ -249,6 +262,41 @@ class TestPaintFromAPhoto:
         pair = painter.paint(replace(wish, count=2), go_on)
         alone = painter.paint(replace(wish, seed=6), go_on)[0]
         assert np.abs(pixels_of(pair[1]).astype(int) - pixels_of(alone)).mean() < 1
+
+
+class TestAsTheRealFlux:
+    def test_all_that_can_be_asked_for_goes_together(self, free: Painter, tmp_path: Path) -> None:
+        glimpses: list[Image.Image | None] = []
+
+        def look(_step: int, _steps: int, peek: Peek) -> bool:
+            glimpses.append(peek())
+            return True
+
+        wish = replace(
+            scene(width_px=300, height_px=200, steps=6, count=2),
+            photo=Image.new("RGB", (300, 200), "teal"),
+            strength=0.7,
+            negative="night",
+        )
+        plain = free.paint(wish, go_on)
+        loras = (Lora(path=lora_file(tmp_path / "l"), scale=0.5),)
+        changed = free.paint(replace(wish, loras=loras), look)
+        assert [picture.size for picture in changed] == [(300, 200)] * 2
+        assert all(
+            np.abs(pixels_of(a).astype(int) - pixels_of(b)).mean() > 2
+            for a, b in zip(plain, changed, strict=True)
+        )
+        assert glimpses[-1] is not None
+        assert glimpses[-1].size == (256, 171)
+        again = free.paint(wish, go_on)
+        assert all(np.array_equal(pixels_of(a), pixels_of(b)) for a, b in zip(plain, again, strict=True))
+
+    def test_a_strip_can_be_looked_at_too(self, free: Painter) -> None:
+        def look(_step: int, _steps: int, peek: Peek) -> bool:
+            peek()
+            return True
+
+        assert free.paint(scene(width_px=1600, height_px=16, steps=2), look)[0].size == (1600, 16)
 
 
 class Recorded:

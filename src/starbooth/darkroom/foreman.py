@@ -23,7 +23,7 @@ from starbooth.darkroom.jobs import Ending, Job, Json, LiveJob, Preview, State, 
 from starbooth.darkroom.loras import unusable
 from starbooth.darkroom.materials import Materials
 from starbooth.darkroom.painter import LoraUnfit, OnStep, Painter, Peek, Stopped
-from starbooth.darkroom.schemas import InvalidInput
+from starbooth.darkroom.schemas import InvalidInput, names_files
 
 log = logging.getLogger(__name__)
 
@@ -147,6 +147,8 @@ class Foreman:
 
     async def _gather(self, live: LiveJob) -> None:
         """Have everything here that the job names. Raises: InvalidInput; Stopped when it is cancelled."""
+        if not names_files(live.job.arguments):
+            return
         gathering = asyncio.ensure_future(self._materials.gather(live.job.arguments))
         try:
             while not gathering.done() and not live.stop_asked:

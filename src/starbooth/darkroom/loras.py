@@ -26,7 +26,9 @@ LARGEST_LORA_BYTES = 512 * 1024 * 1024
 LARGEST_HEADER_BYTES = 4 * 1024 * 1024
 LARGEST_SHELF_BYTES = 16 * 1024 * 1024 * 1024
 KEEP_S = 24 * 3600
-FETCH_S = 180.0
+FETCH_S = 60.0
+"""The line waits meanwhile, so it is short."""
+
 NUMBER_BYTES = {"F32": 4, "F16": 2, "BF16": 2}
 LORA_ENDINGS = (
     *(".lora_A.weight", ".lora_B.weight", ".lora_down.weight", ".lora_up.weight"),

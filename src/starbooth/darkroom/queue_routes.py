@@ -25,6 +25,7 @@ from starbooth.darkroom.schemas import (
     PHOTO_ENDPOINTS,
     InvalidInput,
     choose_seed,
+    names_files,
     parse_arguments,
 )
 
@@ -139,7 +140,7 @@ class QueueApi:
             raise HTTPException(404, f"Path /{endpoint} not found")
         largest_bytes = LARGEST_PHOTO_INPUT_BYTES if endpoint in PHOTO_ENDPOINTS else LARGEST_INPUT_BYTES
         given = parse_arguments(endpoint, await small_body(request, largest_bytes=largest_bytes))
-        arguments = await asyncio.to_thread(self.take_in, given)
+        arguments = await asyncio.to_thread(self.take_in, given) if names_files(given) else given
         headers, now = request.headers, time.time()
         start_within_s = _start_within_s(headers)
         job = Job(

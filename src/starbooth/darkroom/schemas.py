@@ -172,6 +172,11 @@ def parse_arguments(endpoint: str, body: bytes) -> Json:
     return given.model_dump(mode="json")
 
 
+def names_files(arguments: Json) -> bool:
+    """Whether they name a photo or LoRAs, which are to be looked at."""
+    return bool(arguments.get("image_url") or arguments.get("loras"))
+
+
 def choose_seed(arguments: Json) -> Json:
     """The same arguments with a seed: the given one, or a new one below 2⁶³."""
     if arguments["seed"] is not None:
