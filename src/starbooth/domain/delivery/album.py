@@ -16,6 +16,7 @@ from starbooth.base.database import Database
 from starbooth.domain.delivery import tiles as rows
 from starbooth.domain.delivery.owe import Delivery
 from starbooth.domain.delivery.screen import Screen, Tile
+from starbooth.domain.delivery.telegram_files import note_file_id
 from starbooth.domain.delivery.tiles import PlacedTile
 from starbooth.domain.pictures.developing import developing_tile
 from starbooth.outside.storage.contract import Storage, StoredFileMissing
@@ -45,8 +46,11 @@ class AlbumMessenger(Protocol):
         """Send two to ten pictures as one album; returns their messages' ids in order. Not safe to repeat."""
         ...
 
-    async def edit_picture(self, screen: Screen, body: bytes, *, chat_id: int, message_id: int) -> None:
-        """Make an existing message this picture, with the screen's words below. Safe to repeat."""
+    async def edit_picture(self, screen: Screen, body: bytes, *, chat_id: int, message_id: int) -> str | None:
+        """Make an existing message this picture, with the screen's words below. Safe to repeat.
+
+        Returns Telegram's name of the photo, None where it became none.
+        """
         ...
 
     async def delete(self, message_ids: Sequence[int], *, chat_id: int) -> None:
@@ -130,11 +134,14 @@ class Album:
 
     async def _edit(self, placed: PlacedTile, tile: Tile, body: bytes) -> None:
         try:
-            await self.messenger.edit_picture(
+            file_id = await self.messenger.edit_picture(
                 Screen(html=tile.html), body, chat_id=self.delivery.chat_id, message_id=placed.message_id
             )
         except NotModified:
             return
+        if file_id is not None and tile.file_key is not None:
+            async with self.database.statement() as tx:
+                await note_file_id(tx, tile.file_key, file_id)
 
     async def _send_alone(self, tile: Tile) -> PlacedTile:
         message_id = await self.messenger.send_text(

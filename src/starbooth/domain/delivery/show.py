@@ -18,6 +18,7 @@ from starbooth.domain.delivery import owe
 from starbooth.domain.delivery.album import Album, AlbumMessenger
 from starbooth.domain.delivery.owe import Delivery
 from starbooth.domain.delivery.screen import Screen
+from starbooth.domain.delivery.telegram_files import note_file_id
 from starbooth.domain.users.guests import Language, note_blocked
 from starbooth.outside.storage.contract import Storage, StoredFileMissing
 from starbooth.outside.telegram.errors import Blocked, ChatMoved, MessageGone, NotModified, TelegramRefused
@@ -143,7 +144,7 @@ async def _put_into_chat(database: Database, showing: Showing, delivery: Deliver
         if delivery.fingerprint == screen.fingerprint():
             return message_id
         try:
-            await _edit(showing, screen, chat_id=delivery.chat_id, message_id=message_id)
+            await _edit(database, showing, screen, chat_id=delivery.chat_id, message_id=message_id)
             return message_id
         except NotModified:
             return message_id
@@ -164,16 +165,21 @@ async def _send_anew(database: Database, showing: Showing, delivery: Delivery, s
         # Before the picture: should we die now, the next one edits this message and sends no other.
         async with database.statement() as tx:
             await owe.note_message(tx, delivery.order_id, message_id)
-        await _edit(showing, screen, chat_id=delivery.chat_id, message_id=message_id)
+        await _edit(database, showing, screen, chat_id=delivery.chat_id, message_id=message_id)
     return message_id
 
 
-async def _edit(showing: Showing, screen: Screen, *, chat_id: int, message_id: int) -> None:
+async def _edit(
+    database: Database, showing: Showing, screen: Screen, *, chat_id: int, message_id: int
+) -> None:
     if screen.file_key is None:
         await showing.messenger.edit_text(screen, chat_id=chat_id, message_id=message_id)
         return
     body = await showing.storage.get(screen.file_key)
-    await showing.messenger.edit_picture(screen, body, chat_id=chat_id, message_id=message_id)
+    file_id = await showing.messenger.edit_picture(screen, body, chat_id=chat_id, message_id=message_id)
+    if file_id is not None:
+        async with database.statement() as tx:
+            await note_file_id(tx, screen.file_key, file_id)
 
 
 async def _put_off(database: Database, delivery: Delivery, *, most_tries: int, asked_s: float | None) -> None:

@@ -71,7 +71,7 @@ class _Groups:
     async def on_message(self, message: Message, event_update: ParsedUpdate) -> None:
         """Be quiet unless what is said is meant for us."""
         addressed = await self._read_address(message)
-        if addressed is None or message.via_bot is not None:
+        if addressed is None:
             return
         if message.sender_chat is not None or message.from_user is None or message.from_user.is_bot:
             if addressed.command in (None, Command.PAINT):

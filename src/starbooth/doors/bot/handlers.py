@@ -44,6 +44,7 @@ from starbooth.doors.bot.gifts import gifts_router
 from starbooth.doors.bot.groups import groups_router
 from starbooth.doors.bot.groups_screens import render_how
 from starbooth.doors.bot.inbox import Update
+from starbooth.doors.bot.inline import inline_router
 from starbooth.doors.bot.operators import operators_router
 from starbooth.doors.bot.panel import panel_router
 from starbooth.doors.bot.panel_answers import ask_first, take_answer
@@ -64,7 +65,14 @@ from starbooth.outside.telegram.errors import Blocked
 
 _log = structlog.get_logger()
 
-ALLOWED_UPDATES = ("message", "callback_query", "my_chat_member", "subscription", "pre_checkout_query")
+ALLOWED_UPDATES = (
+    "message",
+    "callback_query",
+    "inline_query",
+    "my_chat_member",
+    "subscription",
+    "pre_checkout_query",
+)
 _ALBUMS_REMEMBERED = 1000
 # What a guest can send that is no text. Everything else without text is Telegram's own notice, not theirs.
 _THINGS = frozenset(
@@ -96,6 +104,7 @@ class Handlers:
         # In this order; the first handler that fits an update has it to itself.
         self._dispatcher.include_router(payments_router(self._desk))
         self._dispatcher.include_router(returns_router(self._desk))
+        self._dispatcher.include_router(inline_router(self._desk))
         self._dispatcher.include_router(groups_router(self._desk))
         self._dispatcher.include_router(photos_router(self._desk))
         self._dispatcher.include_router(self._captions())

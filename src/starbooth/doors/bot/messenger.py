@@ -61,13 +61,14 @@ class BotMessenger:
                 chat_id=chat_id, message_id=message_id, reply_markup=_keyboard(rows)
             )
 
-    async def edit_picture(self, screen: Screen, body: bytes, *, chat_id: int, message_id: int) -> None:
+    async def edit_picture(self, screen: Screen, body: bytes, *, chat_id: int, message_id: int) -> str | None:
         """Make an existing message this picture, with the screen's words below. Safe to repeat.
 
         What Telegram would not take as a photo is made to fit; where it cannot be, it goes as a document.
+        Returns Telegram's name of the photo, None for a document.
         """
         fitting = await asyncio.to_thread(fit_for_chat, body)
-        await edit_picture(
+        return await edit_picture(
             self._bot,
             body if fitting is None else fitting,
             screen.html,

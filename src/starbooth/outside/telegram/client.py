@@ -30,6 +30,9 @@ from aiogram.exceptions import (
 from aiogram.types import (
     BufferedInputFile,
     InlineKeyboardMarkup,
+    InlineQueryResultCachedPhoto,
+    InlineQueryResultsButton,
+    InlineQueryResultUnion,
     InputFile,
     InputMediaDocument,
     InputMediaPhoto,
@@ -305,3 +308,35 @@ def _refusal(description: str) -> Exception:
         if words in text:
             return refusal(description[:_REASON])
     return TelegramRefused(description[:_REASON])
+
+
+async def answer_inline(
+    bot: Bot,
+    query_id: str,
+    photos: Sequence[tuple[str, str, str]],
+    *,
+    next_offset: str,
+    cache_s: int,
+    button: InlineQueryResultsButton | None = None,
+) -> None:
+    """Offer these photos (an id of ours, Telegram's file id, a plain caption) to who asked, and nobody else.
+
+    Safe to repeat; a query that is too old, or was answered before, is let go.
+    Raises: TelegramRefused, TelegramUnavailable.
+    """
+    results: list[InlineQueryResultUnion] = [
+        InlineQueryResultCachedPhoto(id=result_id, photo_file_id=file_id, caption=caption, parse_mode=None)
+        for result_id, file_id, caption in photos
+    ]
+    try:
+        with telegram_errors():
+            await bot.answer_inline_query(
+                query_id,
+                results,
+                cache_time=cache_s,
+                is_personal=True,
+                next_offset=next_offset,
+                button=button,
+            )
+    except TooLate:
+        return
