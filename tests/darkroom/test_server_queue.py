@@ -211,7 +211,7 @@ class TestResult:
             assert picture.headers["content-type"] == image["content_type"] == "image/png"
             assert picture.headers["x-content-type-options"] == "nosniff"
             assert image["url"].endswith(image["file_name"])
-            assert (image["width"], image["height"]) == (32, 32)
+            assert (image["width"], image["height"]) == (128, 128)
         assert body["images"][0]["url"] != body["images"][1]["url"]
 
     async def test_jpeg_is_the_default(self, http: httpx.AsyncClient) -> None:

@@ -10,9 +10,11 @@ itself when it dies, as `starbooth up` does; the other parts only by `start`.
 """
 
 import asyncio
+import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -21,7 +23,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import IO
+from typing import IO, Any
 
 import httpx
 
@@ -106,6 +108,7 @@ class House:
         folder = self.folder / ("darkroom" if name == "engine" else name)
         return (
             *("starbooth.darkroom", "--port", str(self._ports[name]), "--folder", str(folder)),
+            *("--lora-origin", self.web_url),
             *(painter if plan.paint_s is not None else ()),
             *(("--faults",) if plan.has_engine_faults else ()),
         )
@@ -186,6 +189,16 @@ class House:
         async with self._engine_client(engine) as http:
             counted = (await http.get("/darkroom/stats")).raise_for_status().json()
         return {name: int(value) for name, value in counted.items()}
+
+    def asked_of_engine(self, engine: str = "engine") -> list[dict[str, Any]]:
+        """The arguments of every request that an engine took, oldest first, from its journal."""
+        folder = self.folder / ("darkroom" if engine == "engine" else engine)
+        journal = sqlite3.connect(f"file:{folder / 'journal.sqlite'}?mode=ro", uri=True)
+        try:
+            rows = journal.execute("SELECT arguments FROM jobs ORDER BY number").fetchall()
+        finally:
+            journal.close()
+        return [json.loads(arguments) for (arguments,) in rows]
 
     async def set_engine_faults(self, *rules: Mapping[str, object]) -> None:
         """Have the engine go wrong by these rules and no others; see starbooth.darkroom.faults.Rule."""

@@ -14,7 +14,7 @@ from PIL import Image
 
 from starbooth.darkroom.painter import MOST_SEEDS, OnStep, Scene, Stopped
 
-LONGEST_SIDE_PX = 32
+LONGEST_SIDE_PX = 128  # even the narrowest shape that is sold is then large enough to start from
 
 
 class InstantPainter:
