@@ -69,7 +69,8 @@ class DatabaseServer:
 
         server = get_server(self._home / "postgresql")
         server.cleanup_mode = "delete"
-        server.cleanup()
+        with suppress(FileNotFoundError):  # another run takes it for a killed one's and clears it up too
+            server.cleanup()
         with suppress(OSError):  # another worker has just begun to use it
             self._home.rmdir()
 

@@ -5,8 +5,8 @@ import pytest
 from starbooth.doors.bot.addressing import Addressed, read_address
 
 
-def read(text: str, *, is_reply_to_us: bool = False) -> Addressed | None:
-    return read_address(text, username="Booth_bot", is_reply_to_us=is_reply_to_us)
+def read(text: str) -> Addressed | None:
+    return read_address(text, username="Booth_bot")
 
 
 class TestAddress:
@@ -32,8 +32,3 @@ class TestAddress:
     )
     def test_all_else_is_not(self, text: str) -> None:
         assert read(text) is None
-
-    def test_words_in_a_reply_are_for_us_but_a_command_to_another_bot_is_not(self) -> None:
-        assert read("a fox ", is_reply_to_us=True) == Addressed(command=None, words="a fox", is_named=False)
-        assert read("/paint@other_bot a fox", is_reply_to_us=True) is None
-        assert read("", is_reply_to_us=True) is None

@@ -61,15 +61,13 @@ class TestOrders:
         assert picture.text.startswith("a red boat\n")
         assert await balance_of(database, ada) == 17
 
-    @pytest.mark.parametrize("how", ["mention", "reply", "command to us"])
+    @pytest.mark.parametrize("how", ["mention", "command to us"])
     async def test_there_are_other_ways_to_ask(self, ada: Guest, worker: Worker, how: str) -> None:
         await start(ada)
         here = (await make_group(ada)).seat(ada)
-        hello = await here.wait_for(lambda message: "I paint what you describe" in message.text)
+        await here.wait_for(lambda message: "I paint what you describe" in message.text)
         if how == "mention":
             await here.say("@starbooth_bot a red boat")
-        elif how == "reply":
-            await here.say("a red boat", reply_to=hello)
         else:
             await here.say("/paint@starbooth_bot a red boat")
         await worker.wait_for_order()
@@ -92,11 +90,20 @@ class TestOrders:
         assert again.raw["message_thread_id"] == topic
         assert is_reply_to(again, picture)
 
+    async def test_a_mere_reply_orders_nothing(self, ada: Guest, worker: Worker) -> None:
+        await start(ada)
+        here = (await make_group(ada)).seat(ada)
+        hello = await here.wait_for(lambda message: message.is_from_bot)
+        await here.say("nice!", reply_to=hello)
+        await here.say("/paint a red boat")
+        await worker.wait_for_order()
+        assert [order.prompt for order in await worker.orders()] == ["a red boat"]
+
     async def test_a_reply_in_a_group_without_topics_is_no_topic(self, ada: Guest, worker: Worker) -> None:
         await start(ada)
         here = (await make_group(ada)).seat(ada)
         hello = await here.wait_for(lambda message: message.is_from_bot)
-        asked = await here.say("a red boat", reply_to=hello)
+        asked = await here.say("/paint a red boat", reply_to=hello)
         await worker.wait_for_order()
         await worker.show()
         assert is_reply_to(await here.wait_for(lambda message: "next" in message.text), asked)

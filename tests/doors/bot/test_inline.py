@@ -9,6 +9,7 @@ from starbooth.base.database import Database
 from starbooth.domain.gallery.pages import Place
 from starbooth.domain.gallery.sharing import read_shared
 from starbooth.doors.bot.inline import read_offset, write_offset
+from starbooth.doors.bot.result_moves import share_query
 from tests.doors.bot.chat import start
 from tests.doors.bot.conftest import MakeGuest
 from tests.doors.bot.worker import Worker
@@ -51,6 +52,22 @@ class TestSharing:
             "start_parameter": "inline",
         }
 
+    async def test_the_share_button_finds_its_very_picture_and_only_for_its_guest(
+        self, ada: Guest, make_guest: MakeGuest, worker: Worker
+    ) -> None:
+        await start(ada)
+        await paint(ada, worker, "a red boat", "a fox")
+        asked = share_query((await worker.orders())[0].order_id, 0)
+        found = await ada.ask_inline(asked)
+        assert found is not None
+        assert [each["caption_fields"]["caption"] for each in found.raw["results"]] == ["a red boat"]
+        boris = await make_guest("Bo", "ru")
+        await start(boris)
+        for guest, query in ((boris, asked), (ada, asked.replace("-0", "-1"))):
+            nothing = await guest.ask_inline(query)
+            assert nothing is not None
+            assert nothing.ids == []
+
     async def test_a_stranger_is_shown_the_way_and_gets_no_account(
         self, ada: Guest, database: Database
     ) -> None:
@@ -68,7 +85,7 @@ class TestSharing:
         await ada.pick(found, found.ids[0])
         before = len([message for message in await ada.messages() if message.is_from_bot])
         await ada.say("/balance")
-        await ada.wait_for(lambda message: "17" in message.text)
+        await ada.wait_for(lambda message: "You have 17 stars" in message.text)
         after = len([message for message in await ada.messages() if message.is_from_bot])
         assert after == before + 1
         assert len(await worker.orders()) == 1

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from starbooth.base.database import Tx
 from starbooth.domain.delivery.telegram_files import read_file_ids
-from starbooth.domain.gallery.errors import NothingToSearch
+from starbooth.domain.gallery.errors import NoSuchPicture, NothingToSearch
+from starbooth.domain.gallery.of_order import find_picture
 from starbooth.domain.gallery.pages import Place, Wanted, read_page, read_words
+from starbooth.domain.gallery.pictures import read_picture
 
 _MOST_PAGES = 3
 
@@ -54,3 +56,18 @@ async def read_shared(
         if found or place is None:
             break
     return SharedPage(pictures=found, next_place=place)
+
+
+async def read_one_shared(tx: Tx, order_id: str, number: int, *, user_id: str) -> SharedPage:
+    """The picture of this ticket of the guest's own order; an empty page where there is none to share."""
+    try:
+        picture_id = await find_picture(tx, order_id, number, user_id=user_id)
+        picture = await read_picture(tx, picture_id, user_id=user_id)
+    except NoSuchPicture:
+        return SharedPage(pictures=(), next_place=None)
+    names = {} if picture.file_key is None else await read_file_ids(tx, [picture.file_key])
+    pictures = [
+        SharedPicture(picture_id=picture_id, prompt=picture.prompt, file_id=file_id)
+        for file_id in names.values()
+    ]
+    return SharedPage(pictures=pictures, next_place=None)

@@ -18,11 +18,11 @@ class Addressed:
     is_named: bool
 
 
-def read_address(text: str, *, username: str, is_reply_to_us: bool) -> Addressed | None:
+def read_address(text: str, *, username: str) -> Addressed | None:
     """Read a text or caption; None where it is meant for others, or for nobody in particular.
 
-    A command without a name is for every bot that knows it. A command to another bot is not for us, even in
-    a reply to us.
+    A command without a name is for every bot that knows it. A mere reply to us is not for us: a "nice!" under
+    a picture must not order another one.
     """
     found = COMMAND.match(text)
     if found is not None:
@@ -33,6 +33,4 @@ def read_address(text: str, *, username: str, is_reply_to_us: bool) -> Addressed
     mention = re.compile(rf"(?<![\w@])@{re.escape(username)}(?!\w)", re.IGNORECASE)
     if mention.search(text):
         return Addressed(command=None, words=" ".join(mention.sub(" ", text).split()), is_named=True)
-    if is_reply_to_us and text:
-        return Addressed(command=None, words=text.strip(), is_named=False)
     return None

@@ -87,16 +87,9 @@ class _Groups:
 
     async def _read_address(self, message: Message) -> Addressed | None:
         me = await self._desk.bot.me()
-        replied = message.reply_to_message
-        is_reply_to_us = (
-            replied is not None and replied.from_user is not None and replied.from_user.id == me.id
-        )
-        # In a topic, what replies to nothing replies to the message that opened the topic.
-        is_topic_head = replied is not None and replied.forum_topic_created is not None
         return read_address(
             message.text or message.caption or "",
             username=me.username or "",
-            is_reply_to_us=is_reply_to_us and not is_topic_head,
         )
 
     async def _paint(self, message: Message, prompt: str) -> None:

@@ -16,8 +16,8 @@ def render_hello(words: Words, *, username: str, price_stars: int) -> Screen:
     return _screen(
         words.say("👋 <b>I paint what you describe.</b>"),
         words.say(
-            "Write <code>/paint a red fox in the snow</code>, mention me with your words, or reply to me with"
-            " them. A picture costs {price}, and whoever asks for it pays.",
+            "Write <code>/paint a red fox in the snow</code>, or mention me with your words. A picture costs"
+            " {price}, and whoever asks for it pays.",
             price=stars(words, price_stars),
         ),
         button=_private(words, username),

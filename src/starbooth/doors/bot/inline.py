@@ -10,11 +10,12 @@ from aiogram import F, Router
 from aiogram.types import InlineQuery, InlineQueryResultsButton, Message
 
 from starbooth.domain.gallery.pages import Place
-from starbooth.domain.gallery.sharing import SharedPage, read_shared
+from starbooth.domain.gallery.sharing import SharedPage, read_one_shared, read_shared
 from starbooth.domain.users.errors import NoSuchGuest
 from starbooth.domain.users.guests import find_user
 from starbooth.doors.bot.desk import Desk, words_of
 from starbooth.doors.bot.pieces import shorten
+from starbooth.doors.bot.result_moves import SHARE_QUERY
 from starbooth.outside.telegram.client import answer_inline
 
 START_PARAMETER = "inline"
@@ -70,6 +71,9 @@ class _Inline:
                 user_id = await find_user(tx, str(query.from_user.id))
             except NoSuchGuest:
                 return SharedPage(pictures=(), next_place=None)
+            asked = SHARE_QUERY.fullmatch(query.query.strip())
+            if asked is not None:
+                return await read_one_shared(tx, asked[1], int(asked[2]), user_id=user_id)
             return await read_shared(tx, user_id=user_id, text=query.query, limit=_PAGE, place=place)
 
 

@@ -15,6 +15,15 @@ _FORM = re.compile(r"r:([a-z]):(c[a-z0-9]{24}):([0-3])(?::([a-z0-9_:]{1,24}))?")
 _OLD_LIKE = re.compile(r"like:(c[a-z0-9]{24}):([0-9]{1,6})")
 
 
+# What "Share" has the guest ask inline: this very picture.
+SHARE_QUERY = re.compile(r"#(c[a-z0-9]{24})-([0-3])")
+
+
+def share_query(order_id: str, number: int) -> str:
+    """What `SHARE_QUERY` reads."""
+    return f"#{order_id}-{number}"
+
+
 class Verb(StrEnum):
     """What a press asks for. VARY has a price for its value, SHAPE a shape and a price, KEEP "1" or "0"."""
 

@@ -14,7 +14,7 @@ from starbooth.domain.orders.read import OrderView
 from starbooth.doors.bot.actions import Action
 from starbooth.doors.bot.actions import Verb as OrderVerb
 from starbooth.doors.bot.panel_pieces import name_shape
-from starbooth.doors.bot.result_moves import Move, Verb
+from starbooth.doors.bot.result_moves import Move, Verb, share_query
 from starbooth.doors.bot.words import Words
 
 Row = tuple[Button, ...]
@@ -113,11 +113,6 @@ def picture_rows(words: Words, result: Result, number: int, *, is_favourite: boo
         () if is_alone else (_button(result, number, words.plain("‹ Back"), Verb.OVERVIEW),),
     )
     return tuple(row for row in rows if row)
-
-
-def share_query(order_id: str, number: int) -> str:
-    """What the inline query for this very picture says."""
-    return f"#{order_id}-{number}"
 
 
 def shape_rows(words: Words, result: Result, number: int) -> tuple[Row, ...]:
