@@ -12,10 +12,12 @@ from starbooth.outside.engine.contract import (
     EngineRefused,
     EngineResult,
     EngineUnavailable,
+    FileGone,
     Finished,
     HookAnswer,
     HookRefused,
     PaintOrder,
+    RunFailed,
     Ticket,
     TicketLost,
     Waiting,
@@ -113,6 +115,8 @@ class MemoryEngine:
     async def fetch(self, url: str, *, limit_bytes: int) -> bytes:
         if self.next_fetches:
             raise self.next_fetches.popleft()
+        if url not in self._files:
+            raise FileGone("http_404")
         if len(self._files[url]) > limit_bytes:
             raise EngineRefused("too_large")
         return self._files[url]
@@ -151,6 +155,21 @@ class MemoryEngine:
         """End purchase `number` badly."""
         request_id = self.purchases[number].request_id
         self._states[request_id], self._results[request_id] = Finished(), refusal
+
+    def break_down(self, number: int, cause: str = "runner_disconnected") -> None:
+        """End purchase `number` by an accident."""
+        request_id = self.purchases[number].request_id
+        self._states[request_id], self._results[request_id] = Finished(), RunFailed(cause)
+
+    def fail_mutely(self, number: int) -> None:
+        """End purchase `number` badly, with a result that nobody can make sense of."""
+        request_id = self.purchases[number].request_id
+        self._states[request_id] = Finished(has_failed=True)
+        self._results[request_id] = EngineUnavailable("http_500")
+
+    def lose_file(self, number: int) -> None:
+        """Have the picture of purchase `number` not be at its address any more."""
+        del self._files[f"https://engine.invalid/{self.purchases[number].request_id}.png"]
 
     def forget(self, number: int) -> None:
         """Lose purchase `number`, as an engine does that lost its queue."""

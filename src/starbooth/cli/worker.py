@@ -146,7 +146,13 @@ def _handlers(desk: _Desk) -> Mapping[str, jobs.Handler]:
         except Unavailable:
             result = None  # a payload we cannot read: the engine is asked for it instead
         await collect(
-            desk.database, desk.outside, order_id=facts["order"], number=facts["number"], result=result
+            desk.database,
+            desk.outside,
+            order_id=facts["order"],
+            number=facts["number"],
+            result=result,
+            request_id=facts.get("request"),  # a job of the release before has neither
+            has_failed=facts.get("has_failed", False),
         )
         await desk.follow_up()
 

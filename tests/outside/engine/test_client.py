@@ -226,6 +226,8 @@ class TestStatus:
         self, darkroom_client: Engine, scripted: ScriptedServer, ticket: Ticket
     ) -> None:
         scripted.will_say({"status": "COMPLETED", "logs": None, "metrics": {}, "error": "Runner lost"})
+        assert await darkroom_client.status(ticket) == Finished(has_failed=True)
+        scripted.will_say({"status": "COMPLETED", "logs": None, "metrics": {}})
         assert await darkroom_client.status(ticket) == Finished()
 
     async def test_a_forgotten_request_is_a_lost_ticket(

@@ -15,7 +15,10 @@ from starbooth.outside.engine.contract import (
     Engine,
     EngineRefused,
     EngineUnavailable,
+    FileGone,
+    Finished,
     PaintOrder,
+    RunFailed,
     Ticket,
     TicketLost,
 )
@@ -171,9 +174,11 @@ class TestEveryTrouble:
     @pytest.mark.parametrize(
         ("trouble", "expected"),
         [
-            (Trouble.RUNNER_DISCONNECTED, EngineUnavailable),
-            (Trouble.STARTUP_TIMEOUT, EngineUnavailable),
-            (Trouble.GENERATION_TIMEOUT, EngineUnavailable),
+            (Trouble.RUNNER_DISCONNECTED, RunFailed),
+            (Trouble.STARTUP_TIMEOUT, RunFailed),
+            (Trouble.GENERATION_TIMEOUT, RunFailed),
+            (Trouble.INTERNAL_ERROR, RunFailed),
+            (Trouble.INTERNAL_SERVER_ERROR, RunFailed),
             (Trouble.CONTENT_POLICY_VIOLATION, EngineRefused),
             (Trouble.NO_MEDIA_GENERATED, EngineRefused),
         ],
@@ -187,8 +192,29 @@ class TestEveryTrouble:
         expected: type[Exception],
     ) -> None:
         await strike(admin, place="painting", painting="error", error=trouble)
+        ticket = await bought(engine, paint, f"painting {trouble}")
         with pytest.raises(expected, match=trouble):
-            await finished(engine, await bought(engine, paint, f"painting {trouble}"))
+            await finished(engine, ticket)
+        status = await engine.status(ticket)
+        assert status == Finished(has_failed=True)
+        assert await bought(engine, paint, f"painting {trouble}") == ticket
+        again = await bought(engine, paint, f"painting {trouble} again")
+        assert (await finished(engine, again)).pictures
+
+    @pytest.mark.parametrize(
+        "trouble", [Trouble.NGINX_502, Trouble.NGINX_503, Trouble.WRONG_PAGE, Trouble.INTERNAL_ERROR]
+    )
+    async def test_trouble_on_the_way_to_a_result_is_not_taken_for_the_end_of_the_run(
+        self, engine: Engine, admin: httpx.AsyncClient, paint: PaintOrder, trouble: Trouble
+    ) -> None:
+        ticket = await bought(engine, paint, f"on the way {trouble}")
+        await finished(engine, ticket)
+        await strike(admin, place="result", error=trouble)
+        with pytest.raises(EngineUnavailable) as failed:
+            await engine.result(ticket)
+        assert not isinstance(failed.value, RunFailed)
+        assert await engine.status(ticket) == Finished()
+        assert (await engine.result(ticket)).pictures
 
     async def test_an_answer_that_does_not_come_is_given_up(
         self, darkroom_url: str, admin: httpx.AsyncClient, paint: PaintOrder
@@ -253,5 +279,5 @@ class TestPictures:
     ) -> None:
         first, second, *_ = await self.painted(engine, admin, paint, "expired", [1])
         assert isinstance(first, bytes)
-        assert isinstance(second, EngineUnavailable)
+        assert isinstance(second, FileGone)
         assert second.cause == "http_404"

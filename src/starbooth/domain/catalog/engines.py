@@ -102,19 +102,25 @@ async def claim_probes(tx: Tx) -> list[tuple[str, str]]:
     return [(row.engine, row.endpoint) for row in rows]
 
 
-async def note_trouble(tx: Tx, *, engine: str, endpoint: str, cause: str, is_grave: bool) -> bool:
+async def note_trouble(
+    tx: Tx, *, engine: str, endpoint: str, cause: str, is_grave: bool, is_of_run: bool = False
+) -> bool:
     """Count one failure; the third in a row, or a grave one, opens the breaker. True where it just opened.
+
+    is_of_run: the engine took the ticket and broke down over it.
 
     The pause doubles with every failed probe, up to five minutes.
     """
     row = (
         await tx.execute(
             sql("""
-                INSERT INTO starbooth.breakers AS b (engine, endpoint, failures, cause, open_until)
-                VALUES (:engine, :endpoint, CAST(:weight AS integer), :cause,
+                INSERT INTO starbooth.breakers AS b
+                    (engine, endpoint, failures, cause, is_of_runs, open_until)
+                VALUES (:engine, :endpoint, CAST(:weight AS integer), :cause, :is_of_run,
                     CASE WHEN CAST(:weight AS integer) >= :to_open THEN now() + :first END)
                 ON CONFLICT (engine, endpoint) DO UPDATE SET failures = b.failures + CAST(:weight AS integer),
                     cause = excluded.cause, updated_at = now(),
+                    is_of_runs = b.is_of_runs OR excluded.is_of_runs,
                     open_until = CASE WHEN b.failures + CAST(:weight AS integer) >= :to_open THEN
                         now() + least(CAST(:longest AS interval), CAST(:first AS interval) * power(2,
                             least(10, (b.failures + CAST(:weight AS integer) - :to_open) / :to_open))) END
@@ -125,6 +131,7 @@ async def note_trouble(tx: Tx, *, engine: str, endpoint: str, cause: str, is_gra
                 "engine": engine,
                 "endpoint": endpoint,
                 "cause": cause,
+                "is_of_run": is_of_run,
                 "weight": FAILURES_TO_OPEN if is_grave else 1,
                 "to_open": FAILURES_TO_OPEN,
                 "first": FIRST_PAUSE,
@@ -135,9 +142,20 @@ async def note_trouble(tx: Tx, *, engine: str, endpoint: str, cause: str, is_gra
     return bool(row.has_opened)
 
 
-async def note_success(tx: Tx, *, engine: str, endpoint: str) -> None:
-    """The endpoint works: close its breaker. Repeat: harmless."""
-    await tx.execute(
-        sql("DELETE FROM starbooth.breakers WHERE engine = :engine AND endpoint = :endpoint"),
-        {"engine": engine, "endpoint": endpoint},
+async def note_success(tx: Tx, *, engine: str, endpoint: str, has_painted: bool = True) -> bool:
+    """The endpoint works: close its breaker. Repeat: harmless.
+
+    has_painted: False where it has only taken a ticket, which says nothing where it fails what it takes.
+    Returns whether nothing is wrong any more.
+    """
+    is_closed = await tx.scalar(
+        sql("""
+            WITH closed AS (
+                DELETE FROM starbooth.breakers WHERE engine = :engine AND endpoint = :endpoint
+                    AND (:has_painted OR NOT is_of_runs) RETURNING 1)
+            SELECT EXISTS (SELECT FROM closed) OR NOT EXISTS (
+                SELECT FROM starbooth.breakers WHERE engine = :engine AND endpoint = :endpoint)
+        """),
+        {"engine": engine, "endpoint": endpoint, "has_painted": has_painted},
     )
+    return bool(is_closed)

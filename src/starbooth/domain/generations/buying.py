@@ -19,7 +19,15 @@ from starbooth.domain.generations.outside import Outside
 from starbooth.domain.generations.wording import words_to_paint
 from starbooth.domain.orders import run as orders
 from starbooth.domain.orders.run import Claim, TicketRow
-from starbooth.outside.engine.contract import Engine, EngineRefused, EngineUnavailable, PaintOrder, Ticket
+from starbooth.outside.engine.contract import (
+    Engine,
+    EngineRefused,
+    EngineUnavailable,
+    FileGone,
+    PaintOrder,
+    RunFailed,
+    Ticket,
+)
 from starbooth.outside.storage.contract import StoredFileMissing
 
 _log = structlog.get_logger()
@@ -101,7 +109,7 @@ async def _submit(database: Database, outside: Outside, claim: Claim, ticket: Ti
         bought = await engine.submit(
             ticket.endpoint,
             await _paint_order(outside, engine, ticket),
-            request_key=f"{ticket.order_id}-{ticket.number}-{ticket.seed}",  # the seed tells booths apart
+            request_key=_request_key(ticket),
             webhook_url=outside.hook_url(engine.name, ticket.order_id, ticket.number),
         )
     except StoredFileMissing:
@@ -126,7 +134,7 @@ async def _note_bought(
             engine=bought.engine,
             request_id=bought.request_id,
         )
-    await note_success(database, outside, engine.name, ticket.endpoint)
+    await note_success(database, outside, engine.name, ticket.endpoint, has_painted=False)
     if not is_kept:  # another purchase was adopted meanwhile, or the order has ended
         await abandon(database, bought)
 
@@ -207,6 +215,44 @@ async def move_on(
     return timedelta() if is_free else None
 
 
+async def buy_again(
+    database: Database,
+    outside: Outside,
+    claim: Claim,
+    ticket: TicketRow,
+    error: EngineUnavailable,
+    *,
+    most: int,
+) -> timedelta | None:
+    """The ticket's request has ended without a picture by an accident: buy another, elsewhere if that can be.
+
+    most: how many requests may have ended so before this one; then the ticket fails. Repeat: harmless; of all
+    who see the same request fail, one has it bought again. Returns when to look again.
+    """
+    assert ticket.engine is not None
+    assert ticket.request_id is not None
+    if len(ticket.spent) >= most:
+        await note_trouble(database, outside, ticket.engine, ticket.endpoint, error)
+        await fail(database, outside, ticket, code="engine_unavailable", detail=error.cause)
+        return None
+    leaves = outside.router.can_choose_other(ticket.engine, ticket.endpoint, _allowed(ticket), ticket.tried)
+    async with database.statement() as tx:
+        is_free = await orders.note_spent(
+            tx, claim, ticket.number, request_id=ticket.request_id, leaves_engine=leaves
+        )
+    if not is_free:
+        return None
+    await note_trouble(database, outside, ticket.engine, ticket.endpoint, error)
+    _log.warning(
+        "ticket.failed_at_engine",
+        order=ticket.order_id,
+        number=ticket.number,
+        engine=ticket.engine,
+        reason=error.reason,
+    )
+    return timedelta() if leaves else backoff(len(ticket.spent), error)
+
+
 # What another engine may do better: this one lost it, broke down over it, or does not know how.
 _NOT_THE_REQUESTS_FAULT = frozenset(
     {
@@ -223,20 +269,28 @@ async def note_trouble(
     """Count a failure of this engine at its breaker. What an operator must mend opens it at once."""
     async with database.statement() as tx:
         has_opened = await engines.note_trouble(
-            tx, engine=name, endpoint=endpoint, cause=error.cause, is_grave=error.alarms
+            tx,
+            engine=name,
+            endpoint=endpoint,
+            cause=error.cause,
+            is_grave=error.alarms,
+            is_of_run=isinstance(error, RunFailed | FileGone),
         )
     outside.router.note_trouble(name, endpoint, has_opened=has_opened)
     if has_opened:
         _log.error("breaker.opened", engine=name, endpoint=endpoint, cause=error.cause)
 
 
-async def note_success(database: Database, outside: Outside, name: str, endpoint: str) -> None:
-    """Close this engine's breaker if it was not closed."""
+async def note_success(
+    database: Database, outside: Outside, name: str, endpoint: str, *, has_painted: bool = True
+) -> None:
+    """Close this engine's breaker if it was not closed. has_painted: False where it only took a ticket."""
     if not outside.router.is_troubled(name, endpoint):
         return
     async with database.statement() as tx:
-        await engines.note_success(tx, engine=name, endpoint=endpoint)
-    outside.router.note_success(name, endpoint)
+        is_closed = await engines.note_success(tx, engine=name, endpoint=endpoint, has_painted=has_painted)
+    if is_closed:
+        outside.router.note_success(name, endpoint)
 
 
 def log_trouble(error: Unavailable, ticket: TicketRow) -> None:
@@ -260,6 +314,12 @@ def backoff(tries: int, error: Unavailable) -> timedelta:
 
 def _allowed(ticket: TicketRow) -> Sequence[str]:
     return tuple(ticket.request["frozen"].get("engines", ()))
+
+
+def _request_key(ticket: TicketRow) -> str:
+    """By what an engine of our own knows a repeat. The seed tells booths apart; a further purchase is new."""
+    key = f"{ticket.order_id}-{ticket.number}-{ticket.seed}"
+    return f"{key}-{len(ticket.spent)}" if ticket.spent else key
 
 
 async def _paint_order(outside: Outside, engine: Engine, ticket: TicketRow) -> PaintOrder:

@@ -13,6 +13,7 @@ from starbooth.domain.generations.buying import (
     LOOK_AGAIN,
     backoff,
     buy,
+    buy_again,
     end_badly,
     log_trouble,
     move_on,
@@ -29,7 +30,9 @@ from starbooth.outside.engine.contract import (
     EngineRefused,
     EngineResult,
     EngineUnavailable,
+    FileGone,
     Finished,
+    RunFailed,
     Ticket,
     TicketLost,
     Working,
@@ -37,6 +40,10 @@ from starbooth.outside.engine.contract import (
 
 COLLECT = "collect"
 _MOST_TRIES = 8
+# A file may reach the engine's host a moment after the word of it; later its request is as good as failed.
+_MOST_TRIES_OF_A_FILE = 3
+# How many requests of a ticket may end by an accident, or without a file, before one more is its last.
+_MOST_FAILED_RUNS, _MOST_LOST_FILES = 2, 1
 # An engine of our own that cannot be reached for so long has lost its turn, if another can take the ticket.
 _SILENT_FOR = timedelta(seconds=15)
 
@@ -84,13 +91,16 @@ async def _watch(
     try:
         status = await engine.status(_engine_ticket(ticket))
         if isinstance(status, Finished):
-            await keep(database, outside, engine, ticket, await engine.result(_engine_ticket(ticket)))
+            result = await _ask_result(engine, ticket, has_failed=status.has_failed)
+            await keep(database, outside, engine, ticket, result)
             await note_success(database, outside, engine.name, ticket.endpoint)
             return None
     except EngineRefused as end:
         return await _refuse(database, outside, claim, ticket, end)
     except TicketLost as lost:
         return await end_badly(database, outside, claim, ticket, code=lost.cause, detail=lost.detail)
+    except RunFailed as failure:
+        return await buy_again(database, outside, claim, ticket, failure, most=_MOST_FAILED_RUNS)
     except Unavailable as error:
         return await _try_again(database, outside, claim, ticket, error)
     if isinstance(status, Working) and status.progress is not None:
@@ -100,28 +110,56 @@ async def _watch(
 
 
 async def collect(
-    database: Database, outside: Outside, *, order_id: str, number: int, result: EngineResult | None
+    database: Database,
+    outside: Outside,
+    *,
+    order_id: str,
+    number: int,
+    result: EngineResult | None,
+    request_id: str | None = None,
+    has_failed: bool = False,
 ) -> None:
-    """Keep what a webhook announced. `result` None: ask the engine for it. Repeat: harmless."""
+    """Keep what a webhook announced. Repeat: harmless.
+
+    result: None to ask the engine for it. request_id: that the webhook was about; None for whichever the
+    ticket has. has_failed: whether it said that this request ended badly.
+    """
     async with database.statement() as tx:
         tickets = await orders.read_tickets(tx, order_id)
     ticket = next((each for each in tickets if each.number == number and each.state == "sent"), None)
     engine = None if ticket is None or ticket.engine is None else outside.engines.get(ticket.engine)
-    if ticket is None or engine is None:
+    if ticket is None or engine is None or request_id not in (None, ticket.request_id):
         return
     claim = Claim(order_id=order_id, attempt=ticket.attempt)
     try:
         if result is None:
-            result = await engine.result(_engine_ticket(ticket))
+            result = await _ask_result(engine, ticket, has_failed=has_failed)
         await keep(database, outside, engine, ticket, result)
+        await note_success(database, outside, engine.name, ticket.endpoint)
+        return
     except EngineRefused as refusal:
         delay = await _refuse(database, outside, claim, ticket, refusal)
-        if delay is not None:
-            async with database.statement() as tx:
-                await orders.check_again(tx, claim, check_in=delay)
+    except RunFailed as failure:
+        delay = await buy_again(database, outside, claim, ticket, failure, most=_MOST_FAILED_RUNS)
     except Unavailable as error:
         # The sweep looks at this order within a second or so, and counts the tries.
         log_trouble(error, ticket)
+        return
+    if delay is not None:
+        async with database.statement() as tx:
+            await orders.check_again(tx, claim, check_in=delay)
+
+
+async def _ask_result(engine: Engine, ticket: TicketRow, *, has_failed: bool) -> EngineResult:
+    """What came of a finished request. has_failed: it is known to have ended badly, only not yet why."""
+    try:
+        return await engine.result(_engine_ticket(ticket))
+    except (RunFailed, TicketLost):
+        raise
+    except EngineUnavailable as error:
+        if not has_failed or error.alarms or error.cause in _AWAY | _PATIENCE:
+            raise
+        raise RunFailed(error.cause, error.detail) from error
 
 
 async def _refuse(
@@ -149,6 +187,8 @@ async def _try_again(
     log_trouble(error, ticket)
     if not isinstance(error, EngineUnavailable) or ticket.engine is None:
         return backoff(ticket.tries, error)
+    if isinstance(error, FileGone):
+        return await _try_file_again(database, outside, claim, ticket, error)
     is_away = error.cause in _AWAY
     if is_away or error.cause not in _PATIENCE:
         await note_trouble(database, outside, ticket.engine, ticket.endpoint, error)
@@ -161,6 +201,16 @@ async def _try_again(
             return await end_badly(database, outside, claim, ticket, code="engine_unavailable")
         async with database.statement() as tx:
             await orders.note_try(tx, order_id=ticket.order_id, number=ticket.number)
+    return backoff(ticket.tries, error)
+
+
+async def _try_file_again(
+    database: Database, outside: Outside, claim: Claim, ticket: TicketRow, error: FileGone
+) -> timedelta | None:
+    if ticket.tries + 1 >= _MOST_TRIES_OF_A_FILE:
+        return await buy_again(database, outside, claim, ticket, error, most=_MOST_LOST_FILES)
+    async with database.statement() as tx:
+        await orders.note_try(tx, order_id=ticket.order_id, number=ticket.number)
     return backoff(ticket.tries, error)
 
 

@@ -34,7 +34,7 @@ class TicketRow:
     """One engine request of an order, as it stands. `request_id` None: not sent, or the answer was lost.
 
     waited: since it was last sent; zero where it never was. engine: that has it, or had it last. tried: those
-    that ended it badly.
+    that ended it badly. spent: ids of its earlier requests, of which nothing is expected any more.
     """
 
     order_id: str
@@ -47,6 +47,7 @@ class TicketRow:
     tries: int
     waited: timedelta
     tried: Sequence[str]
+    spent: Sequence[str]
     attempt: int
     request: Mapping[str, Any]
 
@@ -81,7 +82,7 @@ _DUE = text("""
 
 _TICKETS = text("""
     SELECT t.order_id, t.number, t.seed, t.state, t.endpoint, t.engine, t.request_id, t.tries,
-        now() - coalesce(t.sent_at, now()) AS waited, t.tried, o.attempt, o.request
+        now() - coalesce(t.sent_at, now()) AS waited, t.tried, t.spent, o.attempt, o.request
     FROM starbooth.tickets t JOIN starbooth.orders o ON o.id = t.order_id
     WHERE t.order_id = :id AND o.state = 'running' ORDER BY t.number
 """)
@@ -93,7 +94,7 @@ _BEGIN = text("""
     JOIN unnest(CAST(:ids AS text[]), CAST(:engines AS text[])) AS seat (id, engine) ON seat.id = o.id
     WHERE o.id = t.order_id AND o.state = 'running' AND t.state = 'unsent'
     RETURNING t.order_id, t.number, t.seed, t.state, t.endpoint, t.engine, t.request_id, t.tries - 1 AS tries,
-        now() - now() AS waited, t.tried, o.attempt, o.request
+        now() - now() AS waited, t.tried, t.spent, o.attempt, o.request
 """)
 
 _FENCED = "EXISTS (SELECT FROM starbooth.orders WHERE id = :id AND state = 'running' AND attempt = :attempt)"
@@ -181,16 +182,18 @@ async def note_sending(tx: Tx, claim: Claim, number: int, *, seen: str, engine: 
 
 async def note_sent(tx: Tx, *, order_id: str, number: int, engine: str, request_id: str) -> bool:
     """Store what to collect a ticket by. The first id stays; False where the ticket has another one or ended,
-    or was taken away from this engine.
+    or was taken away from this engine, or this request of it has ended badly.
 
+    The tries are counted anew: of the purchase before, of the answers after.
     Not fenced: whoever learns the id first, by the call's answer or by the webhook, keeps it for all.
     """
     rows = await tx.execute(
         sql(
-            "UPDATE starbooth.tickets SET state = 'sent', engine = :engine, request_id = :request_id"
+            "UPDATE starbooth.tickets SET state = 'sent', engine = :engine, request_id = :request_id,"
+            " tries = CASE WHEN state = 'sent' THEN tries ELSE 0 END"
             " WHERE order_id = :id AND number = :number"
             " AND (state IN ('unsent', 'sending') OR (state = 'sent' AND request_id = :request_id))"
-            " AND :engine <> ALL (tried) RETURNING number"
+            " AND :engine <> ALL (tried) AND :request_id <> ALL (spent) RETURNING number"
         ),
         {"id": order_id, "number": number, "engine": engine, "request_id": request_id},
     )
@@ -217,6 +220,31 @@ async def note_moved(tx: Tx, claim: Claim, number: int) -> bool:
             f" WHERE order_id = :id AND number = :number AND {_OPEN} AND {_FENCED} RETURNING 1"
         ),
         {"id": claim.order_id, "attempt": claim.attempt, "number": number},
+    )
+    return rows.first() is not None
+
+
+async def note_spent(tx: Tx, claim: Claim, number: int, *, request_id: str, leaves_engine: bool) -> bool:
+    """Note that this request of a ticket ended badly, so that the ticket may be bought again.
+
+    leaves_engine: its engine shall not have it again. False: the fence is lost, or the ticket has another
+    request or ended: of two who saw the same request fail, one may go on.
+    """
+    rows = await tx.execute(
+        sql(
+            "UPDATE starbooth.tickets SET state = 'unsent', request_id = NULL, engine = NULL, tries = 0,"  # noqa: S608 - our own constants
+            " spent = array_append(spent, request_id),"
+            " tried = CASE WHEN :leaves_engine THEN array_append(tried, engine) ELSE tried END"
+            " WHERE order_id = :id AND number = :number AND state = 'sent' AND request_id = :request_id"
+            f" AND {_FENCED} RETURNING 1"
+        ),
+        {
+            "id": claim.order_id,
+            "attempt": claim.attempt,
+            "number": number,
+            "request_id": request_id,
+            "leaves_engine": leaves_engine,
+        },
     )
     return rows.first() is not None
 

@@ -63,7 +63,13 @@ async def _adopt(database: Database, engine: Engine, answer: HookAnswer, order_i
             tx, order_id=order_id, number=number, engine=engine.name, request_id=answer.request_id
         )
         if is_ours:
-            facts = {"order": order_id, "number": number, "payload": payload}
+            facts = {
+                "order": order_id,
+                "number": number,
+                "payload": payload,
+                "request": answer.request_id,
+                "has_failed": not answer.is_ok,
+            }
             await enqueue(tx, Job(name=COLLECT, facts=facts))
 
 

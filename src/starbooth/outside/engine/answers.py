@@ -14,6 +14,7 @@ from starbooth.outside.engine.contract import (
     EngineRefused,
     EngineResult,
     EngineUnavailable,
+    RunFailed,
     TicketLost,
 )
 
@@ -86,6 +87,19 @@ def failure_of(
         retry_after_s=_retry_after(headers),
         may_have_bought=is_submit and status in (502, 504),
     )
+
+
+def end_of(failure: EngineFailure, headers: Mapping[str, str], request_id: str) -> EngineFailure:
+    """What a failed call for a result says of the request itself: RunFailed where it is the run's own end.
+
+    A proxy on the way may fail the call too, and the picture be there all the same. What is sure is fal's
+    word for an accident at the runner, or any failure that is passed on under the request's own id.
+    """
+    if not isinstance(failure, EngineUnavailable) or failure.cause in _OF_THE_CALL:
+        return failure
+    if failure.cause in _AT_THE_RUNNER or headers.get("x-fal-request-id") == request_id:
+        return RunFailed(failure.cause, failure.detail)
+    return failure
 
 
 def _unauthorised(_headers: Mapping[str, str], _facts: Mapping[str, Any], _is_submit: bool) -> EngineFailure:
@@ -163,6 +177,13 @@ _PASSING = frozenset(
         "downstream_service_error",
         "downstream_service_unavailable",
     }
+)
+# What may go wrong with a call about a request, whatever became of the request.
+_OF_THE_CALL = frozenset(
+    {"unauthorised", "exhausted_balance", "forbidden", "ticket_lost", "rate_limited", "not_finished"}
+)
+_AT_THE_RUNNER = (
+    _PASSING | {"start_timeout"} | {kind for kind in _ACCIDENTS if "runner" in kind or "start" in kind}
 )
 _FINAL = frozenset(
     {

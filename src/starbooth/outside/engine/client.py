@@ -145,12 +145,14 @@ class FalEngine:
             return Waiting(position=answer.position if is_position else None)
         if isinstance(answer, fal.InProgress):
             return Working(progress=progress_in(answer.logs))
-        return Finished()
+        return Finished(
+            has_failed=isinstance(answer, fal.Completed) and bool(answer.error or answer.error_type)
+        )
 
     async def result(self, ticket: Ticket) -> EngineResult:
         """See Engine.result. One request: `fal-client` would poll until the end and drop the headers."""
         handle = await self._fal.get_handle(ticket.endpoint, _request_id(ticket.request_id))
-        response = await self._http.request("GET", handle.response_url)
+        response = await self._http.request("GET", handle.response_url, result_of=ticket.request_id)
         if response.status_code == httpx.codes.ACCEPTED:
             raise EngineUnavailable("not_finished")
         units = response.headers.get("x-fal-billable-units", "")

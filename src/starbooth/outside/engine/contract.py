@@ -62,6 +62,17 @@ class TicketLost(EngineUnavailable):
         super().__init__("ticket_lost", detail)
 
 
+class RunFailed(EngineUnavailable):
+    """The request has ended, and badly, by an accident that is not the request's.
+
+    To ask for its result again cannot mend it, and nothing more will come of it: it may be bought again.
+    """
+
+
+class FileGone(EngineUnavailable):
+    """The engine's host says that a result's file is not there: not yet, or not any more."""
+
+
 class HookRefused(Exception):
     """A webhook that this engine did not send, or did not send just now. `reason` is for the log."""
 
@@ -95,7 +106,9 @@ class Working:
 
 @dataclass(frozen=True, kw_only=True)
 class Finished:
-    """Ended, well or badly: `result` tells which."""
+    """Ended, well or badly: `result` tells which. `has_failed`: this says already that it was badly."""
+
+    has_failed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,7 +196,7 @@ class Engine(Protocol):
     async def result(self, ticket: Ticket) -> EngineResult:
         """What came of a finished request. Repeat: harmless.
 
-        Raises: EngineRefused, TicketLost, EngineUnavailable ("not_finished" if asked too early).
+        Raises: EngineRefused, RunFailed, TicketLost, EngineUnavailable ("not_finished" if asked too early).
         """
         ...
 
@@ -206,7 +219,7 @@ class Engine(Protocol):
     async def fetch(self, url: str, *, limit_bytes: int) -> bytes:
         """A picture's bytes, from the engine's own hosts only and without following it elsewhere.
 
-        Raises: EngineRefused("foreign_address" or "too_large"), EngineUnavailable.
+        Raises: EngineRefused("foreign_address" or "too_large"), FileGone, EngineUnavailable.
         """
         ...
 

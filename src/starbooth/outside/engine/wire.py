@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 from fal_client import client as fal
 
-from starbooth.outside.engine.answers import failure_of
-from starbooth.outside.engine.contract import EngineRefused, EngineUnavailable
+from starbooth.outside.engine.answers import end_of, failure_of
+from starbooth.outside.engine.contract import EngineRefused, EngineUnavailable, FileGone
 
 FAL_HOSTS = frozenset(
     httpx.URL(address).host
@@ -68,8 +68,13 @@ class EngineHTTP(httpx.AsyncClient):
         self._is_deduplicating = is_deduplicating
         self._call_s = call_s
 
-    async def request(self, method: str, url: httpx.URL | str, **options: Any) -> httpx.Response:
-        """One call within `call_s` and 4 MiB. Raises: EngineRefused, EngineUnavailable, TicketLost."""
+    async def request(
+        self, method: str, url: httpx.URL | str, *, result_of: str | None = None, **options: Any
+    ) -> httpx.Response:
+        """One call within `call_s` and 4 MiB. result_of: the request whose result is asked for.
+
+        Raises: EngineRefused, EngineUnavailable, TicketLost; of a result also RunFailed.
+        """
         options["timeout"] = TIMES  # fal-client asks for two minutes
         is_submit = method == "POST"
         request = self.build_request(method, url, **options)
@@ -80,12 +85,13 @@ class EngineHTTP(httpx.AsyncClient):
             raise EngineUnavailable("rubbish", str(error), may_have_bought=is_submit) from error
         if response.is_success:
             return response
-        raise failure_of(response.status_code, response.headers, body_of(response), is_submit=is_submit)
+        failure = failure_of(response.status_code, response.headers, body_of(response), is_submit=is_submit)
+        raise failure if result_of is None else end_of(failure, response.headers, result_of)
 
     async def fetch(self, url: str, *, limit_bytes: int) -> bytes:
         """A file within 60 s, without our key and without following it elsewhere.
 
-        Raises: EngineRefused("too_large"), EngineUnavailable.
+        Raises: EngineRefused("too_large"), FileGone, EngineUnavailable.
         """
         request = self.build_request("GET", url)
         del request.headers["Authorization"]
@@ -93,6 +99,8 @@ class EngineHTTP(httpx.AsyncClient):
             response = await self._exchange(request, limit_bytes=limit_bytes, total_s=FETCH_S)
         except _TooLarge as error:
             raise EngineRefused("too_large", str(error)) from error
+        if response.status_code in _GONE:
+            raise FileGone(f"http_{response.status_code}", "of a file")
         if not response.is_success:
             raise EngineUnavailable(f"http_{response.status_code}", "of a file")
         return response.content
@@ -139,6 +147,8 @@ class _TooLarge(Exception):
     """An answer beyond its limit; the rest was not read."""
 
 
+# Hosts of files answer also with 403 for what they do not have.
+_GONE = frozenset({httpx.codes.FORBIDDEN, httpx.codes.NOT_FOUND, httpx.codes.GONE})
 _BROKEN = (httpx.ReadError, httpx.WriteError, httpx.CloseError, httpx.RemoteProtocolError)
 _OF_THE_STREAM = (b"content-encoding", b"content-length", b"transfer-encoding")
 
