@@ -66,6 +66,16 @@ async def list_engines(tx: Tx) -> list[EngineRow]:
     return [EngineRow(**row._mapping) for row in rows]
 
 
+async def able_engines(tx: Tx, names: Sequence[str]) -> list[str]:
+    """Those of these engines that this booth has and uses, in this order.
+
+    All of them where no worker has written down yet what there is.
+    """
+    rows = await tx.execute(sql("SELECT name, is_on FROM starbooth.engines"))
+    used = {row.name: row.is_on for row in rows}
+    return [name for name in names if not used or used.get(name)]
+
+
 async def change_engine(
     tx: Tx, name: str, *, is_on: bool | None, slots: int | None, position: int | None
 ) -> bool:

@@ -45,7 +45,7 @@ class CountRefused(Refusal):
 
 
 class ModelRefused(Refusal):
-    """There is no such model, or it is not sold any more. Nothing was charged."""
+    """There is no such model, it is not sold any more, or no engine here paints it. Nothing was charged."""
 
     code: ClassVar[str] = "model_refused"
 
@@ -57,7 +57,7 @@ class PhotoRefused(Refusal):
 
 
 class NegativeRefused(Refusal):
-    """No engine that paints this model knows negative prompts. Nothing was charged."""
+    """No engine here that paints this model knows negative prompts. Nothing was charged."""
 
     code: ClassVar[str] = "negative_refused"
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from starbooth.base.database import Tx, sql
+from starbooth.domain.catalog.engines import able_engines
 from starbooth.domain.catalog.offers import Offer, default_offer, read_offer
 from starbooth.domain.generations.choices import (
     LEAST_STRENGTH,
@@ -91,7 +92,7 @@ async def quote(
     return Quote(
         offer=offer,
         endpoint=endpoint,
-        engines=_engines_for(offer, choices),
+        engines=await _engines_for(tx, offer, choices),
         price_stars=offer.price_stars * choices.count,
         size_px=photo_size_px or shaped_px,
         steps=int(steps),
@@ -108,6 +109,16 @@ async def quote_with_wait(
     found = await quote(tx, choices, user_id=user_id, photo_size_px=photo_size_px)
     wait = await expected_wait(tx, user_id=user_id, slots=slots)
     return Quote(**{**vars(found), "wait": wait})
+
+
+async def require_engine(tx: Tx, quoted: Quote) -> None:
+    """Refuse what no engine of this booth may paint: such an order would only wait for its deadline.
+
+    Not a part of `quote`, so that a guest can open a panel of such a model and choose another.
+    Raises: ModelRefused.
+    """
+    if quoted.engines and not await able_engines(tx, quoted.engines):
+        raise ModelRefused
 
 
 async def read_offer_of(tx: Tx, view: OrderView) -> Offer | None:
@@ -145,11 +156,11 @@ def _within(name: str, value: float | None, default: float, least: float, most: 
     return value
 
 
-def _engines_for(offer: Offer, choices: Choices) -> tuple[str, ...]:
+async def _engines_for(tx: Tx, offer: Offer, choices: Choices) -> tuple[str, ...]:
     if not choices.negative:
         return offer.engines
     able = [name for name in offer.engines or offer.negative_engines if name in offer.negative_engines]
-    if not able:
+    if not await able_engines(tx, able):
         raise NegativeRefused
     return tuple(able)
 

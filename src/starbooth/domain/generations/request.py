@@ -14,7 +14,7 @@ from starbooth.domain.generations.asking import Asked, PhotoReference
 from starbooth.domain.generations.choices import Choices
 from starbooth.domain.generations.errors import PromptEmpty, PromptTooLong, StarsMissing
 from starbooth.domain.generations.photos import use_photo
-from starbooth.domain.generations.quote import Quote, quote
+from starbooth.domain.generations.quote import Quote, quote, require_engine
 from starbooth.domain.generations.wording import Wording, is_paintable, read_options, word_pictures
 from starbooth.domain.orders.cart import Wish
 from starbooth.domain.orders.place import NewOrder, OrderKind, PlacedOrder, Source, is_placed, place
@@ -116,6 +116,7 @@ async def request_pictures(
     )
     photo_size_px = None if ask.photo is None else (ask.photo.width_px, ask.photo.height_px)
     quoted = await quote(tx, asked.choices, user_id=ask.user_id, photo_size_px=photo_size_px)
+    await require_engine(tx, quoted)
     triggers = [each.trigger_word for each in quoted.loras]
     wording = word_pictures(line, _choose_seeds(asked.choices), trigger_words=triggers)
     await _require_allowed(tx, ask, wording.texts, limits)

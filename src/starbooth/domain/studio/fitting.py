@@ -3,13 +3,12 @@
 For panels, where the guest sees it. An order that is placed without one is refused instead: see `quote`.
 """
 
-from collections.abc import Collection
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeVar
 
 from starbooth.base.database import Tx, sql
-from starbooth.domain.catalog.engines import list_engines
+from starbooth.domain.catalog.engines import able_engines
 from starbooth.domain.catalog.offers import Offer, default_offer, read_offer
 from starbooth.domain.generations.choices import Choices, LoraChoice
 
@@ -91,11 +90,5 @@ async def _usable_loras(
 
 
 async def _takes_negative(tx: Tx, offer: Offer) -> bool:
-    able = set(offer.negative_engines).intersection(offer.engines or offer.negative_engines)
-    return bool(able & await _engines_in_use(tx, able))
-
-
-async def _engines_in_use(tx: Tx, otherwise: Collection[str]) -> set[str]:
-    """Engines that are on; `otherwise` where no worker has named any yet."""
-    engines = await list_engines(tx)
-    return {each.name for each in engines if each.is_on} if engines else set(otherwise)
+    allowed = offer.engines or offer.negative_engines
+    return bool(await able_engines(tx, [name for name in offer.negative_engines if name in allowed]))
