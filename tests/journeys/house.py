@@ -236,14 +236,18 @@ class House:
         return "\n".join(said)
 
     def close(self) -> None:
-        """End every part. Safe to repeat."""
+        """End every part, all at once. Safe to repeat."""
+        for running in self._running.values():
+            _signal(running, signal.SIGTERM)
         for name in list(self._running):
-            self._end(name, signal.SIGTERM)
+            self._wait(name)
 
     def _end(self, name: str, number: signal.Signals) -> int:
+        _signal(self._running[name], number)
+        return self._wait(name)
+
+    def _wait(self, name: str) -> int:
         running = self._running.pop(name)
-        if running.process.poll() is None:
-            os.killpg(running.process.pid, number)
         try:
             code = running.process.wait(timeout=20)
         except subprocess.TimeoutExpired:
@@ -251,6 +255,11 @@ class House:
             code = running.process.wait()
         running.log.close()
         return code
+
+
+def _signal(running: _Running, number: signal.Signals) -> None:
+    if running.process.poll() is None:
+        os.killpg(running.process.pid, number)
 
 
 @asynccontextmanager
