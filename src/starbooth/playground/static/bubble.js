@@ -19,11 +19,7 @@ export const setMe = (id) => { me = id; };
 export function messageRow(message, { isOut, isRead, act }) {
   if (isService(message)) return serviceRow(message);
   const row = h("div", { class: `row${isOut ? " out" : ""}${message.photo ? " photo-row" : ""}`, id: `message-${message.message_id}` });
-  const bubble = h("div", { class: bubbleClass(message) });
-  if (message.forward_origin) bubble.append(h("div", { class: "forwarded" }, "Forwarded from ", h("strong", {}, originOf(message.forward_origin))));
-  if (message.chat.type !== "private" && !isOut) bubble.append(h("div", { class: "sender", "data-tint": 1 + (message.from.id % 5) }, message.from.first_name));
-  if (message.via_bot) bubble.append(h("div", { class: "forwarded" }, "via ", h("strong", {}, `@${message.via_bot.username}`)));
-  if (message.reply_to_message) bubble.append(quote(message.reply_to_message, act));
+  const bubble = h("div", { class: bubbleClass(message) }, preface(message, isOut, act));
   bubble.append(...content(message, act));
   bubble.append(meta(message, isOut, isRead), tail());
   if (message.invoice) bubble.append(h("button", { class: "share", type: "button", "aria-label": "Forward this invoice", title: "Forward", onclick: () => act.forward(message) }, icon("forward", 19)));
@@ -34,6 +30,16 @@ export function messageRow(message, { isOut, isRead, act }) {
   row.classList.toggle("with-keys", Boolean(rows));
   row.classList.toggle("invoice-row", Boolean(message.invoice));
   return row;
+}
+
+/** What stands above the content: whose it was, who says it, what it answers. */
+export function preface(message, isOut, act) {
+  const lines = [];
+  if (message.forward_origin) lines.push(h("div", { class: "forwarded" }, "Forwarded from ", h("strong", {}, originOf(message.forward_origin))));
+  if (message.chat.type !== "private" && !isOut) lines.push(h("div", { class: "sender", "data-tint": 1 + (message.from.id % 5) }, message.from.first_name));
+  if (message.via_bot) lines.push(h("div", { class: "forwarded" }, "via ", h("strong", {}, `@${message.via_bot.username}`)));
+  if (message.reply_to_message) lines.push(quote(message.reply_to_message, act));
+  return lines;
 }
 
 /** A payment or its return, as a line in the middle. */
@@ -77,14 +83,13 @@ function bubbleClass(message) {
   if (message.caption) names.push("captioned");
   else if (message.photo) names.push("uncaptioned");
   if (message.sticker) names.push("bare");
-  if (message.has_media_spoiler) names.push("has-spoiler");
   return names.join(" ");
 }
 
 function content(message, act) {
   const words = message.text ?? message.caption;
   const text = words ? [textBlock(words, message.entities ?? message.caption_entities, message, act)] : [];
-  if (message.photo) return message.show_caption_above_media ? [...text, photo(message, act)] : [photo(message, act), ...text];
+  if (message.photo) return message.show_caption_above_media ? [...text, shapedPhoto(message, act)] : [shapedPhoto(message, act), ...text];
   if (message.document) return [...file(message.document, act), ...text];
   if (message.invoice) return [invoice(message.invoice, message)];
   if (message.sticker) return [h("span", { role: "img", "aria-label": "Sticker" }, message.sticker.emoji)];
@@ -94,7 +99,7 @@ function content(message, act) {
   return text.length ? text : [textBlock("This message cannot be shown here.", [], message, act)];
 }
 
-function textBlock(words, entities, message, act) {
+export function textBlock(words, entities, message, act) {
   const room = h("span", { class: "meta-room", "aria-hidden": "true" }, metaWords(message));
   if (message.from.id === me) room.dataset.ticks = "";
   return h("div", { class: "text", dir: "auto" }, formatted(words, entities, act), room);
@@ -103,7 +108,7 @@ function textBlock(words, entities, message, act) {
 /** Bots edit their messages all the time: only a guest's own edit is worth a word. */
 const metaWords = (message) => (message.edit_date && !message.from.is_bot ? "edited " : "") + clock(message.date);
 
-function meta(message, isOut, isRead) {
+export function meta(message, isOut, isRead) {
   const element = h("span", { class: "meta", title: new Date(message.date * 1000).toLocaleString() }, metaWords(message));
   if (isOut) {
     element.append(h("span", { class: "ticks" }));
@@ -117,18 +122,23 @@ function photoBox({ width, height }) {
   return { width: Math.max(160, Math.round(width * scale)), ratio: Math.min(2.6, Math.max(0.5, width / height)) };
 }
 
-function photo(message, act) {
+function shapedPhoto(message, act) {
+  const element = photo(message, act);
+  element.style.aspectRatio = String(photoBox(message.photo.at(-1)).ratio);
+  return element;
+}
+
+/** A photo that opens, without a shape of its own. */
+export function photo(message, act) {
   const size = message.photo.at(-1);
   const image = h("img", { src: mediaUrl(size.file_id), alt: message.caption || "Photo", "data-loading": true, draggable: "false" });
   image.addEventListener("load", () => image.removeAttribute("data-loading"), { once: true });
-  const open = (event) => {
-    const bubble = event.currentTarget.closest(".bubble");
-    if (bubble.classList.contains("has-spoiler")) bubble.classList.remove("has-spoiler");
+  const open = ({ currentTarget: { classList } }) => {
+    if (classList.contains("has-spoiler")) classList.remove("has-spoiler");
     else act.view(message.message_id);
   };
-  const button = h("button", { class: "photo", type: "button", "aria-label": "Open the photo", onclick: open }, image);
-  button.style.aspectRatio = String(photoBox(size).ratio);
-  return button;
+  const name = message.has_media_spoiler ? "photo has-spoiler" : "photo";
+  return h("button", { class: name, type: "button", "aria-label": "Open the photo", onclick: open }, image);
 }
 
 function file(document, act) {

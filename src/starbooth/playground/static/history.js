@@ -1,6 +1,7 @@
 // The list of messages of the chosen guest: rows, days, edits in place, scrolling.
 
 import { $, dayName, h, isCalm } from "./dom.js";
+import { albumRow, isOneAlbum } from "./album.js";
 import { messageRow, setMe, setTicks } from "./bubble.js";
 import { isService } from "./format.js";
 
@@ -46,7 +47,7 @@ export class History {
     this.messages.set(message.message_id, message);
     if (this.messages.size === 1) this.draw();
     else this.append(message);
-    this.rowOf(message.message_id).dataset.new = "";
+    if (!isOneAlbum([...this.messages.values()].at(-2), message)) this.rowOf(message.message_id).dataset.new = "";
     if (isOwn || this.sticks) this.toEnd(true);
     else this.count(this.below + 1);
   }
@@ -57,11 +58,16 @@ export class History {
     this.messages.set(message.message_id, message);
     const old = this.rowOf(message.message_id);
     if (!old) return;
+    const height = old.offsetHeight;
+    animateEdit(this.redraw(old, message), height, before, message);
+  }
+
+  /** Put the row of this message, as it is now, in the place of an old one. */
+  redraw(old, message) {
     const row = this.row(message);
     for (const name of ["first", "last"]) if (name in old.dataset) row.dataset[name] = "";
-    const height = old.offsetHeight;
     old.replaceWith(row);
-    animateEdit(row, height, before, message);
+    return row;
   }
 
   /** Draw the service messages of one payment anew. */
@@ -74,11 +80,11 @@ export class History {
 
   remove(messageId) {
     this.messages.delete(messageId);
-    const row = this.rowOf(messageId);
-    if (!row) return;
+    const element = $(`message-${messageId}`);
+    if (!element) return;
     const done = () => { this.draw(); };
     if (isCalm()) done();
-    else row.animate({ opacity: [1, 0], transform: ["none", "scale(.92)"] }, { duration: 160 }).onfinish = done;
+    else element.animate({ opacity: [1, 0], transform: ["none", "scale(.92)"] }, { duration: 160 }).onfinish = done;
   }
 
   taken(readUpTo) {
@@ -137,6 +143,8 @@ export class History {
   }
 
   append(message, before = [...this.messages.values()].at(-2)) {
+    const begun = isOneAlbum(before, message) ? this.rowOf(before.message_id) : null;
+    if (begun) return this.redraw(begun, message);
     const isNewDay = !before || dayName(before.date) !== dayName(message.date);
     if (isNewDay) this.list.append(h("div", { class: "day" }, dayName(message.date)));
     const row = this.row(message);
@@ -149,20 +157,25 @@ export class History {
 
   row(message) {
     const isOut = message.from.id === this.me;
-    const row = messageRow(message, { isOut, isRead: message.message_id <= this.readUpTo, act: this.act });
+    const draw = { isOut, isRead: message.message_id <= this.readUpTo, act: this.act };
+    const album = [...this.messages.values()].filter((other) => isOneAlbum(other, message));
+    const row = album.length > 1 ? albumRow(album, draw) : messageRow(message, draw);
     if (isService(message)) return row;
+    const under = ({ target }) => this.messages.get(Number(target.closest("[id^=message-]")?.id.slice(8))) ?? message;
     row.querySelector(".bubble").addEventListener("contextmenu", (event) => {
       if (event.target.closest("a")) return;
       event.preventDefault();
-      this.act.options(message, event);
+      this.act.options(under(event), event);
     });
-    longPress(row.querySelector(".bubble"), (touch) => this.act.options(message, touch));
+    longPress(row.querySelector(".bubble"), (touch) => this.act.options(under(touch), touch));
     row.addEventListener("dblclick", (event) => event.target.closest("button, a") || this.act.reply(message));
     return row;
   }
 
+  /** The row that shows this message: its own, or that of its album. */
   rowOf(messageId) {
-    return $(`message-${messageId}`);
+    const element = $(`message-${messageId}`);
+    return element?.closest(".row") ?? element;
   }
 }
 
@@ -194,8 +207,8 @@ function animateEdit(row, height, before, message) {
   }
   const becamePhoto = message.photo && message.photo.at(-1).file_unique_id !== before.photo?.at(-1).file_unique_id;
   if (becamePhoto) {
-    const bubble = row.querySelector(".bubble");
-    bubble.animate({ opacity: [0.2, 1], transform: ["scale(.94)", "none"] }, timing);
+    const tile = row.querySelector(`#message-${message.message_id}`) ?? row.querySelector(".bubble");
+    tile.animate({ opacity: [0.2, 1], transform: ["scale(.94)", "none"] }, timing);
   } else {
     row.querySelector(".text")?.animate({ opacity: [0.35, 1] }, { duration: 220 });
   }
