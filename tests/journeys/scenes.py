@@ -1,9 +1,10 @@
 """Photograph what guests see, scene by scene, in three languages, light and dark, at the size of a phone.
 
-    python -m tests.journeys.scenes --into /tmp/scenes [--only waiting album] [--languages en ru]
+    python -m tests.journeys.scenes --into /tmp/scenes [--only waiting gallery] [--languages en] [--tiny-flux]
 
-A house of its own with the tiny FLUX; each scene is a guest of its own. Writes `SCENE-LANGUAGE-COLOURS.png`
-and, with all of them, `SCENE.png`. Not a test: somebody has to look at the pictures.
+A house of its own; each scene is a guest of its own. Writes `SCENE-LANGUAGE-COLOURS.png` and, with all of
+them, `SCENE.png`. Not a test: somebody has to look at the pictures. Where what is painted is the point, let
+the tiny FLUX paint: it takes longer.
 """
 
 import argparse
@@ -15,9 +16,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from PIL import Image
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, Page, async_playwright
 
+from starbooth.domain.users.guests import Language
+from starbooth.doors.bot.words import words_for
+from tests.doors.bot.panels import now
 from tests.journeys.house import House, Plan, opened_house
+from tests.make.pictures import make_picture
+from tests.playground.group import make_group
 from tests.playground.guest import Guest, Message
 from tests.playground.photograph import FLAGS, SIZE
 
@@ -26,16 +32,58 @@ PROMPTS = {
     "es": "un zorro rojo en el bosque de noche",
     "ru": "рыжая лиса в ночном лесу",
 }
-_PICTURES = {"en": "Pictures:", "es": "Imágenes:", "ru": "Картинок:"}
-_SETTINGS = {"WELCOME_STARS": "60", "ACTIVE_ORDERS_PER_GUEST": "20"}
+OTHERS = {
+    "en": ["a lighthouse in a storm", "a cat in a hat", "a boat on a lake", "a house on a hill"],
+    "es": [
+        "un faro en la tormenta",
+        "un gato con sombrero",
+        "una barca en un lago",
+        "una casa en una colina",
+    ],
+    "ru": ["маяк в бурю", "кот в шляпе", "лодка на озере", "дом на холме"],
+}
+_SETTINGS = {"WELCOME_STARS": "90", "ACTIVE_ORDERS_PER_GUEST": "20"}
+_PAINT_S = 0.5
 _PATIENCE_S = 120.0
 
-Scene = Callable[[Guest, str], Awaitable[None]]
+Pose = Callable[[Page], Awaitable[None]]
+Scene = Callable[[Guest, str], Awaitable[Pose | None]]
 
 
-async def _picture(guest: Guest, prompt: str) -> Message:
-    said = await guest.say(prompt)
-    return await guest.wait_for(lambda message: bool(message.photo_id), after=said, timeout_s=_PATIENCE_S)
+def _label(language: str, message: str, **facts: str | int) -> str:
+    """A button's text in this language, up to the first fact that is not given."""
+    catalogue = words_for(Language(language))
+    wanted = {name: facts.get(name, "\0") for name in ("n", "name", "price", "number", "shape", "percent")}
+    return catalogue.plain(message, **wanted).partition("\0")[0]
+
+
+async def _press(guest: Guest, message: Message, language: str, *labels: str) -> Message:
+    """Press one button after another, by their English texts, and return the message as it is then."""
+    for label in labels:
+        await guest.press(await now(guest, message), _label(language, label))
+    return await now(guest, message)
+
+
+async def _answered(guest: Guest, text: str) -> Message:
+    said = await guest.say(text)
+    return await guest.wait_for(lambda message: message.is_from_bot, after=said, timeout_s=30)
+
+
+async def _result(guest: Guest, language: str, after: Message) -> Message:
+    """What an order has become: it bears a button for having it once more."""
+    again = _label(language, "Again · {price} ⭐")
+    return await guest.wait_for(
+        lambda message: any(again in each for each in message.labels), after=after, timeout_s=_PATIENCE_S
+    )
+
+
+async def _painted(guest: Guest, language: str, prompt: str = "") -> Message:
+    return await _result(guest, language, await guest.say(prompt or PROMPTS[language]))
+
+
+async def _choose_count(guest: Guest, language: str, count: int) -> None:
+    panel = await _answered(guest, "/settings")
+    await _press(guest, panel, language, "Pictures: {n}", str(count))
 
 
 async def welcome(guest: Guest, language: str) -> None:
@@ -44,52 +92,98 @@ async def welcome(guest: Guest, language: str) -> None:
     await _answered(guest, "/help")
 
 
-async def result(guest: Guest, language: str) -> None:
-    """One picture."""
-    await _picture(guest, PROMPTS[language])
-
-
-async def waiting(guest: Guest, language: str) -> None:
-    """One order is painted, another waits."""
-    for _ in range(6):
-        await guest.say(PROMPTS[language])
-    await asyncio.sleep(1.5)
-
-
-async def tiles(guest: Guest, language: str) -> None:
-    """Four pictures in the making, behind other orders."""
-    await _choose_four(guest, language)
-    for _ in range(3):
-        await guest.say(PROMPTS[language])
-    said = await guest.say(PROMPTS[language])
-    await guest.wait_for(lambda message: "media_group_id" in message.raw, after=said, timeout_s=_PATIENCE_S)
-
-
-async def album(guest: Guest, language: str) -> None:
-    """Four pictures of one order."""
-    await _choose_four(guest, language)
-    said = await guest.say(PROMPTS[language])
-    await guest.wait_for(lambda message: "Flux" in message.text, after=said, timeout_s=_PATIENCE_S)
-
-
-async def _choose_four(guest: Guest, language: str) -> None:
-    panel = await _answered(guest, "/settings")
-    await guest.press(panel, _PICTURES[language])
-    panel = next(each for each in await guest.messages() if each.message_id == panel.message_id)
-    await guest.press(panel, "4")
-
-
 async def settings(guest: Guest, language: str) -> None:
     """The settings panel."""
     await _answered(guest, "/settings")
 
 
+def _settings_page(*labels: str) -> Scene:
+    async def scene(guest: Guest, language: str) -> None:
+        await _press(guest, await _answered(guest, "/settings"), language, *labels)
+
+    return scene
+
+
+async def draft(guest: Guest, language: str) -> None:
+    """A panel for each picture, since the guest wants to be asked."""
+    await _press(guest, await _answered(guest, "/settings"), language, "Ask me first: off")
+    await _answered(guest, PROMPTS[language])
+
+
+async def photo(guest: Guest, language: str) -> None:
+    """A photo with words becomes a panel."""
+    await guest.send_photo(
+        make_picture(width_px=960, height_px=720, kind="JPEG", colour="peru"), caption=PROMPTS[language]
+    )
+    await guest.wait_for(lambda message: len(message.labels) > 1, timeout_s=30)
+
+
+async def waiting(guest: Guest, language: str) -> None:
+    """One order is painted, others wait."""
+    for prompt in OTHERS[language]:
+        await guest.say(prompt)
+    said = await guest.say(PROMPTS[language])
+    await guest.wait_for(lambda message: bool(message.labels), after=said, timeout_s=30)
+
+
+async def result(guest: Guest, language: str) -> None:
+    """One picture with its buttons."""
+    await _painted(guest, language)
+
+
+async def other_shape(guest: Guest, language: str) -> None:
+    """The shapes that a picture can have besides its own."""
+    await _press(guest, await _painted(guest, language), language, "Other shape")
+
+
+async def delete(guest: Guest, language: str) -> None:
+    """Asked once more before a picture goes for good."""
+    await _press(guest, await _painted(guest, language), language, "🗑")
+
+
+async def tiles(guest: Guest, language: str) -> None:
+    """Four pictures in the making, behind other orders."""
+    await _choose_count(guest, language, 4)
+    for prompt in OTHERS[language][:3]:
+        await guest.say(prompt)
+    said = await guest.say(PROMPTS[language])
+    await guest.wait_for(lambda message: "media_group_id" in message.raw, after=said, timeout_s=_PATIENCE_S)
+
+
+def _album(count: int) -> Scene:
+    async def scene(guest: Guest, language: str) -> None:
+        await _choose_count(guest, language, count)
+        await _painted(guest, language)
+
+    return scene
+
+
+async def album_one(guest: Guest, language: str) -> None:
+    """What can be done with one picture of an album."""
+    await _choose_count(guest, language, 4)
+    whole = await _painted(guest, language)
+    await guest.press(whole, "🖼 2")
+
+
 async def gallery(guest: Guest, language: str) -> None:
-    """Some pictures, then the gallery."""
-    for _ in range(3):
-        await _picture(guest, PROMPTS[language])
+    """A page of the gallery."""
+    await _open_gallery(guest, language)
+
+
+async def gallery_picture(guest: Guest, language: str) -> None:
+    """One picture of the gallery."""
+    page = await _open_gallery(guest, language)
+    await guest.press(page, "2")
+    await guest.wait_for(lambda message: message.message_id == page.message_id and "1" not in message.labels)
+
+
+async def _open_gallery(guest: Guest, language: str) -> Message:
+    first = await _painted(guest, language)
+    await _press(guest, first, language, "🤍")
+    for prompt in OTHERS[language]:
+        await _painted(guest, language, prompt)
     said = await guest.say("/gallery")
-    await guest.wait_for(lambda message: bool(message.photo_id), after=said, timeout_s=_PATIENCE_S)
+    return await guest.wait_for(lambda message: bool(message.photo_id), after=said, timeout_s=_PATIENCE_S)
 
 
 async def refusals(guest: Guest, language: str) -> None:
@@ -100,17 +194,76 @@ async def refusals(guest: Guest, language: str) -> None:
     await guest.send("sticker")
 
 
-async def _answered(guest: Guest, text: str) -> Message:
-    said = await guest.say(text)
-    return await guest.wait_for(lambda message: message.is_from_bot, after=said, timeout_s=30)
+async def shortage(guest: Guest, language: str) -> None:
+    """Too few stars, and what is sold."""
+    await _choose_count(guest, language, 4)
+    panel = await _answered(guest, "/settings")
+    model = next(
+        each for each in (await _press(guest, panel, language, "Model: {name}")).labels if "Pro" in each
+    )
+    await guest.press(await now(guest, panel), model)
+    for prompt in OTHERS[language]:
+        await _answered(guest, prompt)
+    await _answered(guest, PROMPTS[language])
+
+
+async def inline(guest: Guest, language: str) -> Pose:
+    """What is offered for `@bot words` in any chat."""
+    for prompt in OTHERS[language]:
+        await _painted(guest, language, prompt)
+
+    async def pose(page: Page) -> None:
+        name = (await guest.ask("GET", "/state"))["bot"]["username"]
+        await page.locator("#text").fill(f"@{name} ")
+        await page.locator(".inline-grid button").first.wait_for()
+
+    return pose
+
+
+async def group(guest: Guest, language: str) -> Pose:
+    """A group where a member orders a picture."""
+    made = await make_group(guest)
+    seat = made.seat(guest)
+    await _answered(seat, "/paint")
+    said = await seat.say(f"/paint {PROMPTS[language]}")
+    await seat.wait_for(lambda message: bool(message.photo_id), after=said, timeout_s=_PATIENCE_S)
+
+    async def pose(page: Page) -> None:
+        await page.get_by_label("Switch guest").click()
+        await page.locator(".person", has_text="Painters").click()
+        await page.locator(".row img").last.wait_for()
+
+    return pose
 
 
 SCENES: dict[str, Scene] = {
-    each.__name__: each for each in (welcome, result, waiting, tiles, album, settings, gallery, refusals)
+    "welcome": welcome,
+    "settings": settings,
+    "models": _settings_page("Model: {name}"),
+    "shapes": _settings_page("Shape: {shape}"),
+    "loras": _settings_page("LoRAs: {n}"),
+    "seeds": _settings_page("Seed: random"),
+    "advanced": _settings_page("Advanced"),
+    "presets": _settings_page("Presets"),
+    "draft": draft,
+    "photo": photo,
+    "waiting": waiting,
+    "result": result,
+    "other-shape": other_shape,
+    "delete": delete,
+    "tiles": tiles,
+    **{f"album-{count}": _album(count) for count in (2, 3, 4)},
+    "album-one": album_one,
+    "gallery": gallery,
+    "gallery-picture": gallery_picture,
+    "refusals": refusals,
+    "shortage": shortage,
+    "inline": inline,
+    "group": group,
 }
 
 
-async def shoot(browser: Browser, url: str, guest_id: int, path: Path) -> None:
+async def shoot(browser: Browser, url: str, guest_id: int, path: Path, pose: Pose | None) -> None:
     """Write the guest's chat, light and dark, below this name."""
     for colours in ("light", "dark"):
         context = await browser.new_context(
@@ -121,7 +274,10 @@ async def shoot(browser: Browser, url: str, guest_id: int, path: Path) -> None:
         )
         page = await context.new_page()
         await page.goto(f"{url}/?guest={guest_id}")
-        await page.locator(".row").last.wait_for()
+        if pose is not None:
+            await pose(page)
+        else:
+            await page.locator(".row").last.wait_for()
         await page.wait_for_function("[...document.images].every((image) => image.complete)")
         await page.wait_for_timeout(500)
         await page.screenshot(path=path.with_name(f"{path.name}-{colours}.png"))
@@ -135,9 +291,10 @@ async def play(house: House, names: Sequence[str], languages: Sequence[str], int
         for name in names:
             for language in languages:
                 async with Guest(house.playground_url, "Ada", language_code=language) as guest:
-                    await SCENES[name](guest, language)
-                    await shoot(browser, house.playground_url, guest.user_id, into / f"{name}-{language}")
-                    print(name, language)
+                    pose = await SCENES[name](guest, language)
+                    path = into / f"{name}-{language}"
+                    await shoot(browser, house.playground_url, guest.user_id, path, pose)
+                    print(name, language, flush=True)
         await browser.close()
 
 
@@ -154,18 +311,20 @@ def sheet(into: Path, name: str, languages: Sequence[str]) -> None:
     whole.save(into / f"{name}.png")
 
 
-async def run(names: Sequence[str], languages: Sequence[str], into: Path, folder: Path) -> None:
+async def run(
+    names: Sequence[str], languages: Sequence[str], into: Path, folder: Path, *, paint_s: float | None
+) -> None:
     """Open a house, play, photograph, close."""
-    async with opened_house(folder, Plan(paint_s=None, settings=_SETTINGS)) as house:
+    async with opened_house(folder, Plan(paint_s=paint_s, settings=_SETTINGS)) as house:
         await play(house, names, languages, into)
 
 
-def main(names: Sequence[str], languages: Sequence[str], into: Path) -> None:
+def main(names: Sequence[str], languages: Sequence[str], into: Path, *, paint_s: float | None) -> None:
     """Play in a folder that is gone afterwards, and put the pictures side by side."""
     into.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="scenes-", ignore_cleanup_errors=True) as name:
         Path(name).chmod(0o755)
-        asyncio.run(run(names, languages, into, Path(name)))
+        asyncio.run(run(names, languages, into, Path(name), paint_s=paint_s))
     for name in names:
         sheet(into, name, languages)
 
@@ -177,5 +336,6 @@ if __name__ == "__main__":
     parser.add_argument("--into", type=Path, required=True)
     parser.add_argument("--only", nargs="*", choices=list(SCENES), default=list(SCENES))
     parser.add_argument("--languages", nargs="*", choices=list(PROMPTS), default=list(PROMPTS))
+    parser.add_argument("--tiny-flux", action="store_true")
     given = parser.parse_args()
-    main(given.only, given.languages, given.into)
+    main(given.only, given.languages, given.into, paint_s=None if given.tiny_flux else _PAINT_S)
