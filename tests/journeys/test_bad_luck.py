@@ -95,7 +95,7 @@ class TestOneOfSeveral:
         assert [bool(each.photo_id) for each in told] == [True, True, False]
         assert len({await ada.download(each.photo_id) for each in told[:-1]}) == 2
         assert f"1 picture did not come out; 3 stars came back to you. {reason}" in below.text
-        assert len([label for label in below.labels if label.startswith("Picture ")]) == 2
+        assert len([label for label in below.labels if label.startswith("🖼 ")]) == 2
         assert await balance_of(database, ada) == WELCOME_STARS - 6
 
 
@@ -115,7 +115,7 @@ class TestNone:
         await house.set_engine_faults()
         assert (await press(ada, no, "Try again · 6"))["text"] == "On its way: 6 stars."
         below = await result_of(ada, no)
-        assert below.labels == ["Again · 6 ⭐", "Picture 1", "Picture 2"]
+        assert below.labels == ["Again · 6 ⭐", "🖼 1", "🖼 2"]
         assert await balance_of(database, ada) == WELCOME_STARS - 6
 
 

@@ -96,4 +96,4 @@ class TestAlbums:
         await worker.show()
         first, _, words = await said_since(eva, asked)
         assert first.text.startswith("1 de 2 · semilla ")
-        assert " · semillas " in words.text
+        assert words.text.endswith("6 estrellas · Flux")

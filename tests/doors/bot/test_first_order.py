@@ -41,6 +41,6 @@ class TestPrompt:
         assert picture.message_id == status.message_id
         assert picture.text.startswith("a red boat\n3 stars · Flux · seed ")
         assert picture.labels == [
-            *("Again · 3 ⭐", "Vary · 3 ⭐", "Same seed, other words", "Other shape"),
-            *("♡ Favourite", "Original file", "Share", "Delete"),
+            *("Again · 3 ⭐", "Vary · 3 ⭐", "Other words", "Other shape"),
+            *("🤍", "⬇️", "📤", "🗑"),
         ]

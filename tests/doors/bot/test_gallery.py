@@ -78,7 +78,7 @@ class TestPages:
     ) -> None:
         await hang(database, settings, ada, PROMPTS)
         sheet = await open_gallery(ada)
-        assert sheet.labels == [*"123456789", "Older ›", "★ Favourites", "🔎 Search"]
+        assert sheet.labels == [*"123456789", "Older ›", "❤️ Favourites", "🔎 Search"]
         assert "1. boat number 11" in sheet.text
         assert "9. boat number 3" in sheet.text
         assert await size_of(ada, sheet) == (992, 992)
@@ -90,7 +90,7 @@ class TestPages:
         sheet = await open_gallery(ada)
         await ada.press(sheet, "Older ›")
         second = await shown(ada, sheet, "3. boat number 0")
-        assert second.labels == ["1", "2", "3", "‹ Newer", "★ Favourites", "🔎 Search"]
+        assert second.labels == ["1", "2", "3", "‹ Newer", "❤️ Favourites", "🔎 Search"]
         await ada.press(second, "‹ Newer")
         assert (await shown(ada, sheet, "1. boat number 11")).labels == sheet.labels
         assert len([each for each in await ada.messages() if each.photo_id]) == 1
@@ -109,7 +109,7 @@ class TestPages:
 
     @pytest.mark.parametrize(
         ("language", "title", "older"),
-        [("es", "Tus imágenes", "Anteriores ›"), ("ru", "Ваши картинки", "Старше ›")],
+        [("es", "Tus imágenes", "Anteriores ›"), ("ru", "Ваши картинки", "Раньше ›")],
     )
     async def test_it_speaks_the_language_of_the_guest(
         self,
@@ -157,7 +157,7 @@ class TestOpenPicture:
         for told in ("boat number 1", "Seed: 7", "3 stars", "Mar 1, 2026"):
             assert told in picture.text
         assert await size_of(ada, picture) == (16, 16)
-        await ada.press(picture, "‹ Back to the page")
+        await ada.press(picture, "‹ Back")
         assert (await shown(ada, sheet, "1. boat number 2")).labels == page.labels
 
     async def test_what_guests_write_is_no_markup(
@@ -198,10 +198,10 @@ class TestOpenPicture:
         sheet = await open_gallery(ada)
         await ada.press(sheet, "1")
         picture = await shown(ada, sheet, "Model: Flux")
-        await ada.press(picture, "Original file")
+        await ada.press(picture, "⬇️")
         sent = await ada.wait_for(lambda message: bool(message.document_id), after=picture)
         assert await ada.download(sent.document_id) == make_picture()
-        answers = [await ada.press(picture, "Original file") for _ in range(9)]
+        answers = [await ada.press(picture, "⬇️") for _ in range(9)]
         assert any(answer is not None and answer["show_alert"] for answer in answers)
         files = [each for each in await ada.messages() if each.document_id]
         assert len(files) == 5
@@ -214,7 +214,7 @@ class TestOpenPicture:
         sheet = await open_gallery(ada)
         await ada.press(sheet, "1")
         picture = await shown(ada, sheet, "Model: Flux")
-        answer = await ada.press(picture, "Original file")
+        answer = await ada.press(picture, "⬇️")
         assert answer is not None
         assert answer["text"] == "The file of this picture is not here any more."
 
@@ -225,16 +225,16 @@ class TestFavourites:
     ) -> None:
         await hang(database, settings, ada, PROMPTS)
         sheet = await open_gallery(ada)
-        await ada.press(sheet, "★ Favourites")
+        await ada.press(sheet, "❤️ Favourites")
         empty = await shown(ada, sheet, "None yet.")
         assert empty.labels == ["🖼 All pictures", "🔎 Search"]
         await ada.press(empty, "All pictures")
         await ada.press(await shown(ada, sheet, "boat number 11"), "3")
-        await ada.press(await shown(ada, sheet, "Model: Flux"), "☆ Favourite")
-        marked = await ada.wait_for(lambda found: "★ Take the star off" in found.labels)
-        await ada.press(marked, "‹ Back to the page")
-        await ada.press(await shown(ada, sheet, "3. ★ boat number 9"), "★ Favourites")
-        only = await shown(ada, sheet, "1. ★ boat number 9")
+        await ada.press(await shown(ada, sheet, "Model: Flux"), "🤍")
+        marked = await ada.wait_for(lambda found: "❤️" in found.labels)
+        await ada.press(marked, "‹ Back")
+        await ada.press(await shown(ada, sheet, "3. ❤️ boat number 9"), "❤️ Favourites")
+        only = await shown(ada, sheet, "1. ❤️ boat number 9")
         assert only.labels == ["1", "🖼 All pictures", "🔎 Search"]
 
 
@@ -245,12 +245,12 @@ class TestDelete:
         await hang(database, settings, ada, PROMPTS)
         sheet = await open_gallery(ada)
         await ada.press(sheet, "1")
-        await ada.press(await shown(ada, sheet, "Model: Flux"), "🗑 Delete")
+        await ada.press(await shown(ada, sheet, "Model: Flux"), "🗑")
         question = await shown(ada, sheet, "Delete this picture for good?")
         assert await pictures_left(database) == 12
         await ada.press(question, "No, keep it")
-        kept = await ada.wait_for(lambda found: "🗑 Delete" in found.labels)
-        await ada.press(kept, "🗑 Delete")
+        kept = await ada.wait_for(lambda found: "🗑" in found.labels)
+        await ada.press(kept, "🗑")
         question = await shown(ada, sheet, "Delete this picture for good?")
         answers = await asyncio.gather(*(ada.press(question, "Yes, delete it") for _ in range(10)))
         said = [answer["text"] for answer in answers if answer is not None]
@@ -276,7 +276,7 @@ class TestDelete:
         await hang(database, settings, ada, ["a boat"])
         sheet = await open_gallery(ada)
         await ada.press(sheet, "1")
-        await ada.press(await shown(ada, sheet, "Model: Flux"), "🗑 Delete")
+        await ada.press(await shown(ada, sheet, "Model: Flux"), "🗑")
         await ada.press(await shown(ada, sheet, "for good?"), "Yes, delete it")
         empty = await shown(ada, sheet, "There is nothing here any more.")
         assert empty.photo_id
@@ -328,7 +328,7 @@ class TestSearch:
         await hang(database, settings, ada, ["a cat"])
         sheet = await open_gallery(ada)
         await ada.press(sheet, "🔎 Search")
-        await ada.press(await shown(ada, sheet, "Which picture"), "‹ Back to the page")
+        await ada.press(await shown(ada, sheet, "Which picture"), "‹ Back")
         await shown(ada, sheet, "1. a cat")
         await ada.say("a red boat")
         await worker.wait_for_order()

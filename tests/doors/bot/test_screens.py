@@ -163,16 +163,13 @@ class TestAlbums:
         assert not any(each.is_void for each in screen.album)
         assert screen.album[0].html == "1 of 3 · seed <code>100</code>"
 
-    def test_at_the_end_the_words_tell_cost_model_and_seeds(self) -> None:
+    def test_at_the_end_the_words_tell_cost_and_model(self) -> None:
         screen = render_order(album(OrderState.DONE, "a", "b", spent_stars=6), Language.ENGLISH)
-        assert screen.html == (
-            "<blockquote>a red boat</blockquote>\n"
-            "6 stars · Flux &lt;v1.1&gt; · seeds <code>100</code>, <code>101</code>"
-        )
+        assert screen.html == ("<blockquote>a red boat</blockquote>\n6 stars · Flux &lt;v1.1&gt;")
         assert screen.file_key is None
         assert [[button.label for button in row] for row in screen.rows] == [
             ["Again · 6 ⭐"],
-            ["Picture 1", "Picture 2"],
+            ["🖼 1", "🖼 2"],
         ]
 
     def test_what_did_not_come_out_is_void_told_and_refunded(self) -> None:
@@ -180,7 +177,7 @@ class TestAlbums:
         screen = render_order(order, Language.ENGLISH)
         assert [each.is_void for each in screen.album] == [False, True]
         assert text_of(screen) == (
-            "a red boat / 3 stars · Flux <v1.1> · seed 100 / 1 picture did not come out; 3 stars came"
+            "a red boat / 3 stars · Flux <v1.1> / 1 picture did not come out; 3 stars came"
             " back to you. The painter's rules do not allow it. Other words may work."
         )
 

@@ -90,8 +90,8 @@ def render_help(words: Words, *, commands: Sequence[Command], price_stars: int) 
         ),
         words.say(
             "Under a picture, <b>Again</b> paints the same words anew, and <b>Vary</b> starts from the"
-            " picture itself. There you can also change its shape or its words, get the original file, share"
-            " it or delete it."
+            " picture itself. There you can also change its shape or its words, keep it as a"
+            " favourite 🤍, get the original file ⬇️, share it 📤 or delete it 🗑."
         ),
         words.say(
             "Send a photo with a few words, and I paint from it: you see the price first, and how much may"

@@ -13,7 +13,7 @@ from starbooth.domain.gallery.sheet import COLUMNS
 from starbooth.doors.bot.actions import Action
 from starbooth.doors.bot.actions import Verb as OrderVerb
 from starbooth.doors.bot.gallery_moves import Move, Verb
-from starbooth.doors.bot.pieces import shorten, stars
+from starbooth.doors.bot.pieces import BIN, FILE, KEPT, NOT_KEPT, shorten, stars
 from starbooth.doors.bot.words import Words
 
 Row = tuple[Button, ...]
@@ -41,7 +41,7 @@ def render_page(words: Words, gallery: Gallery, page: Page) -> Screen:
     """The words under a contact sheet, with a button for each picture in it."""
     lines = [
         Markup("{}. {}{}").format(
-            place + 1, "★ " if each.is_favourite else "", shorten(each.prompt, limit=_LONGEST_LINE)
+            place + 1, f"{KEPT} " if each.is_favourite else "", shorten(each.prompt, limit=_LONGEST_LINE)
         )
         for place, each in enumerate(page.pictures)
     ]
@@ -55,7 +55,7 @@ def render_page(words: Words, gallery: Gallery, page: Page) -> Screen:
 def _title(words: Words, gallery: Gallery) -> Markup:
     wanted = gallery.wanted
     title = (
-        words.say("★ <b>Your favourites</b>")
+        words.say("❤️ <b>Your favourites</b>")
         if wanted.favourites_only
         else words.say("🖼 <b>Your pictures</b>")
     )
@@ -71,7 +71,7 @@ def _nothing(words: Words, gallery: Gallery, page: Page) -> Markup:
     if wanted.words:
         return words.say("Nothing here has all of these words.")
     if wanted.favourites_only:
-        return words.say("None yet. Open a picture and give it a star.")
+        return words.say("None yet. Open a picture and give it a heart.")
     return words.say("There is nothing here any more.")
 
 
@@ -113,7 +113,7 @@ def _filter_rows(words: Words, gallery: Gallery) -> list[Row]:
     search = _button(words.plain("🔎 Search"), gallery, Verb.SEARCH)
     if wanted.favourites_only or wanted.words:
         return [(_button(words.plain("🖼 All pictures"), gallery, Verb.ALL), search)]
-    return [(_button(words.plain("★ Favourites"), gallery, Verb.FAVOURITES), search)]
+    return [(_button(words.plain("❤️ Favourites"), gallery, Verb.FAVOURITES), search)]
 
 
 def render_question(words: Words, gallery: Gallery) -> Screen:
@@ -125,7 +125,7 @@ def render_question(words: Words, gallery: Gallery) -> Screen:
                 " description, such as <i>cat hat</i>. Nothing is painted of it."
             )
         ),
-        rows=((_button(words.plain("‹ Back to the page"), gallery, Verb.PAGE),),),
+        rows=((_button(words.plain("‹ Back"), gallery, Verb.PAGE),),),
     )
 
 
@@ -192,16 +192,14 @@ def _photo(words: Words, picture: KeptPicture) -> Markup:
 
 def _picture_rows(words: Words, gallery: Gallery, picture: KeptPicture, again_stars: int | None) -> list[Row]:
     is_marked = picture.is_favourite
-    mark = words.plain("★ Take the star off") if is_marked else words.plain("☆ Favourite")
+    mark, verb = (KEPT, Verb.UNMARK) if is_marked else (NOT_KEPT, Verb.MARK)
     rows: list[Row] = [
         (
-            _of(mark, gallery, Verb.UNMARK if is_marked else Verb.MARK, picture),
-            _of(words.plain("⬇ Original file"), gallery, Verb.ORIGINAL, picture),
+            _of(mark, gallery, verb, picture),
+            _of(FILE, gallery, Verb.ORIGINAL, picture),
+            _of(BIN, gallery, Verb.ASK_DELETE, picture),
         ),
-        (
-            _of(words.plain("🗑 Delete"), gallery, Verb.ASK_DELETE, picture),
-            _button(words.plain("‹ Back to the page"), gallery, Verb.PAGE),
-        ),
+        (_button(words.plain("‹ Back"), gallery, Verb.PAGE),),
     ]
     if again_stars is not None and picture.order_id is not None:
         again = Action(verb=OrderVerb.AGAIN, order_id=picture.order_id, price_stars=again_stars)

@@ -53,7 +53,7 @@ def page_of(words_: Sequence[Markup], rows: Sequence[Row]) -> Screen:
 
 def name_shape(words: Words, shape: Shape | None) -> str:
     """A shape by its ratio, or that it is the model's own."""
-    return words.plain("as the model likes") if shape is None else SHAPES[shape]
+    return words.plain("auto") if shape is None else SHAPES[shape]
 
 
 def short_wait(words: Words, expected: timedelta) -> str:

@@ -7,6 +7,12 @@ from markupsafe import Markup
 from starbooth.doors.bot.words import Words
 
 LONGEST_SHOWN_PROMPT = 600
+# Buttons that need no word in any language. A star would be money here.
+KEPT = "❤️"
+NOT_KEPT = "🤍"
+FILE = "⬇️"
+SHARE = "📤"
+BIN = "🗑"
 _BAR_CELLS = 10
 
 

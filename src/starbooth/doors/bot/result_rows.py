@@ -1,7 +1,7 @@
 """The buttons under finished pictures. Facts in, rows of buttons out.
 
 One picture has its own right below it. An album has those of the order, and a button per picture that opens
-that picture's own.
+that picture's own. What needs no price and no choice is a sign alone, so that all of it fits a phone.
 """
 
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ from starbooth.domain.orders.read import OrderView
 from starbooth.doors.bot.actions import Action
 from starbooth.doors.bot.actions import Verb as OrderVerb
 from starbooth.doors.bot.panel_pieces import name_shape
+from starbooth.doors.bot.pieces import BIN, FILE, KEPT, NOT_KEPT, SHARE
 from starbooth.doors.bot.result_moves import Move, Verb, share_query
 from starbooth.doors.bot.words import Words
 
@@ -66,15 +67,15 @@ def first_rows(words: Words, result: Result) -> tuple[Row, ...]:
 
 def overview_rows(words: Words, result: Result) -> tuple[Row, ...]:
     """Below an album: the whole once more, and each picture by its number."""
-    view = result.view
-    picks = tuple(
-        Button(
-            label=words.plain("Picture {number}", number=number + 1),
-            action=str(Move(verb=Verb.VIEW, order_id=view.order_id, number=number)),
-        )
-        for number in numbers_of(view)
+    return ((again_button(words, result),), _pick_row(result))
+
+
+def _pick_row(result: Result, shown: int | None = None) -> Row:
+    """A button for each picture of an album; the one that is shown bears a mark."""
+    return tuple(
+        _button(result, number, f"{'✓ ' if number == shown else '🖼 '}{number + 1}", Verb.VIEW)
+        for number in numbers_of(result.view)
     )
-    return ((again_button(words, result),), *(picks[place : place + 2] for place in range(0, len(picks), 2)))
 
 
 def again_button(words: Words, result: Result) -> Button:
@@ -87,7 +88,7 @@ def again_button(words: Words, result: Result) -> Button:
 def picture_rows(words: Words, result: Result, number: int, *, is_favourite: bool) -> tuple[Row, ...]:
     """What can be done with one picture."""
     is_alone = result.view.parts == 1
-    heart = ("♥ " + words.plain("Favourite"), "0") if is_favourite else ("♡ " + words.plain("Favourite"), "1")
+    heart = (KEPT, "0") if is_favourite else (NOT_KEPT, "1")
     vary = (
         _button(
             result,
@@ -99,16 +100,15 @@ def picture_rows(words: Words, result: Result, number: int, *, is_favourite: boo
     )
     shape = (_button(result, number, words.plain("Other shape"), Verb.SHAPES),)
     rows: tuple[Row, ...] = (
+        () if is_alone else _pick_row(result, number),
         ((again_button(words, result),) if is_alone else ()) + (vary if result.can_vary else ()),
-        (_button(result, number, words.plain("Same seed, other words"), Verb.WORDS),)
+        (_button(result, number, words.plain("Other words"), Verb.WORDS),)
         + (() if result.has_photo else shape),
         (
             _button(result, number, heart[0], Verb.KEEP, heart[1]),
-            _button(result, number, words.plain("Original file"), Verb.ORIGINAL),
-        ),
-        (
-            Button(label=words.plain("Share"), share=share_query(result.view.order_id, number)),
-            _button(result, number, words.plain("Delete"), Verb.DELETE),
+            _button(result, number, FILE, Verb.ORIGINAL),
+            Button(label=SHARE, share=share_query(result.view.order_id, number)),
+            _button(result, number, BIN, Verb.DELETE),
         ),
         () if is_alone else (_button(result, number, words.plain("‹ Back"), Verb.OVERVIEW),),
     )

@@ -116,16 +116,11 @@ def _words_of(view: OrderView) -> str:
 def _facts(view: OrderView, words: Words) -> Markup:
     """What it cost and what it takes to paint it again."""
     cost = stars(words, _spent(view))
-    kept = [each.seed for each in view.pictures if each.file_key is not None]
-    seeds = Markup(", ").join(Markup("<code>{}</code>").format(seed) for seed in kept)
     model = view.request["frozen"]["model_name"]
-    return words.say_n(
-        "{stars} · {model} · seed {seeds}",
-        "{stars} · {model} · seeds {seeds}",
-        len(kept),
-        stars=cost,
-        model=model,
-        seeds=seeds,
+    if view.parts > 1:  # each picture of an album tells its own seed
+        return Markup("{} · {}").format(cost, model)
+    return words.say(
+        "{stars} · {model} · seed <code>{seed}</code>", stars=cost, model=model, seed=str(view.seeds[0])
     )
 
 
