@@ -11,12 +11,14 @@ import asyncio
 from dataclasses import replace
 
 from aiogram import F, Router
-from aiogram.types import BufferedInputFile, CallbackQuery
+from aiogram.types import CallbackQuery
 
+from starbooth.base.database import Tx
 from starbooth.base.errors import Refusal
 from starbooth.domain.gallery.errors import NoFile
 from starbooth.domain.gallery.of_order import find_picture
 from starbooth.domain.gallery.pictures import (
+    KeptPicture,
     delete_picture,
     mark_favourite,
     read_picture,
@@ -33,15 +35,16 @@ from starbooth.domain.orders.read import read_order
 from starbooth.domain.pictures.photo import take_photo
 from starbooth.domain.stars.errors import NotEnoughStars
 from starbooth.domain.studio.drafts import Draft, draft_id_for
+from starbooth.domain.users.pace import take_turn
 from starbooth.doors.bot import result_rows as rows
 from starbooth.doors.bot.answers import word_refusal
 from starbooth.doors.bot.desk import Desk, Met
+from starbooth.doors.bot.gallery import ORIGINALS, send_original
 from starbooth.doors.bot.panel_answers import show_draft
 from starbooth.doors.bot.presses import Again, Pressed, again_of, order_once
 from starbooth.doors.bot.result_moves import Move, Verb, parse_move
 from starbooth.doors.bot.result_rows import Result
 from starbooth.outside.storage.contract import StoredFileMissing
-from starbooth.outside.telegram.client import send_document
 from starbooth.outside.telegram.errors import MessageGone, NotModified, TelegramRefused
 
 # Close enough to be the same picture, far enough to be another one.
@@ -100,7 +103,7 @@ class _Results:
             case Verb.WORDS:
                 return await self._ask_for_words(move, result, met, query)
             case Verb.ORIGINAL:
-                return await self._send_original(move, met)
+                return await self._send_original(move, met, query)
             case Verb.DELETE_NOW:
                 return await self._delete(move, result, met, message_id)
 
@@ -175,7 +178,7 @@ class _Results:
 
         Raises: NoSuchPicture, NoFile, PhotoUnreadable, Unavailable.
         """
-        body, _ = await self._fetch(move, met)
+        body = await self._fetch(move, met)
         taken = await asyncio.to_thread(take_photo, body, shortest_side_px=_SHORTEST_OWN_PX)
         photo = PhotoReference(
             key=f"photos/of-{move.order_id}-{move.number}.jpg",
@@ -189,18 +192,21 @@ class _Results:
         choices = replace(asked.choices, count=1, shape=None, strength=VARY_STRENGTH)
         return replace(asked, choices=choices, photo=photo)
 
-    async def _fetch(self, move: Move, met: Met) -> tuple[bytes, str]:
-        """A picture's file and its name in storage. Raises: NoSuchPicture, NoFile, Unavailable."""
-        user_id = met.guest.user_id
+    async def _fetch(self, move: Move, met: Met) -> bytes:
+        """A picture's file. Raises: NoSuchPicture, NoFile, Unavailable."""
         async with self._desk.database.transaction() as tx:
-            picture_id = await find_picture(tx, move.order_id, move.number, user_id=user_id)
-            picture = await read_picture(tx, picture_id, user_id=user_id)
+            picture = await self._read_picture(tx, move, met)
         if picture.file_key is None:
             raise NoFile
         try:
-            return await self._desk.storage.get(picture.file_key), picture.file_key
+            return await self._desk.storage.get(picture.file_key)
         except StoredFileMissing as error:
             raise NoFile from error
+
+    async def _read_picture(self, tx: Tx, move: Move, met: Met) -> KeptPicture:
+        user_id = met.guest.user_id
+        picture_id = await find_picture(tx, move.order_id, move.number, user_id=user_id)
+        return await read_picture(tx, picture_id, user_id=user_id)
 
     async def _ask_for_words(self, move: Move, result: Result, met: Met, query: CallbackQuery) -> Pressed:
         """Open a panel with this picture's seed, which waits for its words."""
@@ -218,14 +224,12 @@ class _Results:
         await show_draft(self._desk, met, draft)
         return Pressed(toast="")
 
-    async def _send_original(self, move: Move, met: Met) -> Pressed:
-        """Send the file as it is stored, which Telegram does not press, with its recipe inside."""
-        body, key = await self._fetch(move, met)
-        name = f"starbooth-{move.order_id[-6:]}-{move.number + 1}.{key.rpartition('.')[2]}"
-        words = met.words.say("The original, with its recipe inside.")
-        await send_document(
-            self._desk.bot, BufferedInputFile(body, name), str(words), chat_id=met.guest.chat_id
-        )
+    async def _send_original(self, move: Move, met: Met, query: CallbackQuery) -> Pressed:
+        """Send the file as it is stored, with its recipe inside. Raises: TooOften, NoSuchPicture, NoFile."""
+        async with self._desk.database.transaction() as tx:
+            await take_turn(tx, user_id=met.guest.user_id, pace=ORIGINALS, key=query.id)
+            picture = await self._read_picture(tx, move, met)
+        await send_original(self._desk, picture, chat_id=met.guest.chat_id)
         return Pressed(toast="")
 
     async def _delete(self, move: Move, result: Result, met: Met, message_id: int | None) -> Pressed:
