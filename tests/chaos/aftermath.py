@@ -23,8 +23,8 @@ from tests.playground.guest import Guest, Message
 GUESTS = 21
 ORDERS_EACH = 10
 WELCOME_STARS = 50
-_TORMENT_S = 50.0
-_POSTGRESQL_DIES_AT_S = (15.0, 32.0)
+_TORMENT_S = 34.0
+_POSTGRESQL_DIES_AT_S = (9.0, 21.0)
 _SETTLES_WITHIN_S = 120.0
 _LANGUAGES = ("en", "es", "ru")
 # Worker and engine again and again; the others now and then.
@@ -107,7 +107,7 @@ async def _write(guest: Guest, dice: random.Random) -> list[str]:
         await guest.say("/start")
     prompts = []
     for number in range(ORDERS_EACH):
-        await asyncio.sleep(dice.uniform(0.2, 7.0))
+        await asyncio.sleep(dice.uniform(0.2, 4.8))
         prompt = f"a red balloon over the sea, number {number} of {guest.user_id}"
         await guest.say(prompt)
         prompts.append(prompt)

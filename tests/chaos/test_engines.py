@@ -28,9 +28,9 @@ from tests.playground.guest import Guest
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 SEED = 11
-GUESTS, ORDERS_EACH = 12, 8
+GUESTS, ORDERS_EACH = 12, 6
 ENGINES = ("engine", "second", "fal")
-_TORMENT_S, _SETTLES_WITHIN_S = 24.0, 90.0
+_TORMENT_S, _SETTLES_WITHIN_S = 18.0, 90.0
 _SETTINGS = {"WELCOME_STARS": "50", "ENGINE_SLOTS": "2"}
 _IS_SETTLED = """
     SELECT (SELECT count(*) FROM starbooth.orders) >= $1

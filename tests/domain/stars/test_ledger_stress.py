@@ -23,7 +23,7 @@ from tests.make.guests import make_guest
 ROOT = Path(__file__).parents[3]
 PROCESSES = 8
 ACCOUNTS = 3
-LASTS_S = 60.0
+LASTS_S = 30.0
 
 _CUT_ONE = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -115,7 +115,7 @@ async def until_all_are_at_work(smithy: Smithy, folder: Path) -> None:
 
 
 async def torment(smithy: Smithy, database: Database) -> int:
-    """A minute of kills and cuts, with audits meanwhile. Returns how many audits there were."""
+    """Half a minute of kills and cuts, with audits meanwhile. Returns how many audits there were."""
     loop, audits = asyncio.get_running_loop(), 0
     ends_at = loop.time() + LASTS_S
     while loop.time() < ends_at:
@@ -150,8 +150,8 @@ async def test_no_star_is_lost_made_or_overspent_by_processes_that_are_killed(
         await until_all_are_at_work(smithy, tmp_path)
         audits = await torment(smithy, database)
         await smithy.stop()
-    assert smithy.kills >= 15
-    assert audits >= 20
+    assert smithy.kills >= 8
+    assert audits >= 10
     await assert_zero_differences(database)
     answers = read_answers(tmp_path)
     await assert_every_wish_took_place_once(database, answers)
