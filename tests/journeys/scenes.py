@@ -120,7 +120,7 @@ async def photo(guest: Guest, language: str) -> None:
 
 async def waiting(guest: Guest, language: str) -> None:
     """One order is painted, others wait."""
-    for prompt in OTHERS[language]:
+    for prompt in OTHERS[language] * 3:
         await guest.say(prompt)
     said = await guest.say(PROMPTS[language])
     await guest.wait_for(lambda message: bool(message.labels), after=said, timeout_s=30)
@@ -197,14 +197,11 @@ async def refusals(guest: Guest, language: str) -> None:
 async def shortage(guest: Guest, language: str) -> None:
     """Too few stars, and what is sold."""
     await _choose_count(guest, language, 4)
-    panel = await _answered(guest, "/settings")
-    model = next(
-        each for each in (await _press(guest, panel, language, "Model: {name}")).labels if "Pro" in each
-    )
-    await guest.press(await now(guest, panel), model)
-    for prompt in OTHERS[language]:
-        await _answered(guest, prompt)
-    await _answered(guest, PROMPTS[language])
+    said = await guest.say(PROMPTS[language])
+    remembered = _label(language, "Forget it")
+    for prompt in OTHERS[language] * 3:
+        await guest.say(prompt)
+    await guest.wait_for(lambda message: remembered in message.labels, after=said, timeout_s=30)
 
 
 async def inline(guest: Guest, language: str) -> Pose:

@@ -59,7 +59,7 @@ class TestPhotoWithWords:
         assert "make me a pirate" in panel.text
         assert "Shape: as the photo" in panel.text
         assert (await worker.orders(), await balance_of(database, ada)) == ([], 20)
-        panel = await choose(ada, panel, "Change: 90 %", "40 %")
+        panel = await choose(ada, panel, "Change: 90", "40 %")
         assert "Change: 40 %" in panel.labels
         assert (await press(ada, panel, "Make it · 3"))["text"] == "On its way: 3 stars."
         order = (await worker.orders())[0]

@@ -113,7 +113,11 @@ def render_loras(words: Words, panel: Panel, page: LoraPage, *, number: int) -> 
     )
     return page_of(
         [
-            words.say("<b>LoRAs</b> for {name}, up to {n}.", name=panel.offer.name, n=MOST_LORAS),
+            words.say(
+                "<b>LoRAs</b> teach {name} a style, a thing or a face. A picture takes up to {n} of them.",
+                name=panel.offer.name,
+                n=MOST_LORAS,
+            ),
             word_dropped(words, panel),
             hint,
             nothing,

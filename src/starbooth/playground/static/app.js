@@ -5,6 +5,7 @@ import { $, h, icon } from "./dom.js";
 import { Composer } from "./composer.js";
 import { groupItems, isInThread, newGroupSheet } from "./groups.js";
 import { History } from "./history.js";
+import { memberCount } from "./format.js";
 import { alertSheet, confirmSheet, menu, sheet, toast, viewer } from "./overlay.js";
 import { paymentSheet } from "./payment.js";
 import { People } from "./people.js";
@@ -206,7 +207,7 @@ const isDeaf = () => Boolean(guest()?.sent_at) && Date.now() - guest().sent_at >
 function showStatus(busy = "") {
   const status = $("status");
   status.toggleAttribute("data-busy", Boolean(busy) || !isConnected);
-  const still = group() ? `${group().members.length} members` : isDeaf() ? "bot, not listening" : "bot";
+  const still = group() ? memberCount(group()) : isDeaf() ? "bot, not listening" : "bot";
   status.replaceChildren(isConnected ? busy || still : "connecting");
   if (busy || !isConnected) status.append(h("span", { class: "dots" }, h("i"), h("i"), h("i")));
 }

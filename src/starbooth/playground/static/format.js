@@ -113,3 +113,6 @@ export function preview(message) {
   if (message.contact) return "Contact";
   return "Message";
 }
+
+/** How many people are in a group, in words. */
+export const memberCount = ({ members }) => (members.length === 1 ? "1 member" : `${members.length} members`);

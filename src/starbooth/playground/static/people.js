@@ -2,7 +2,7 @@
 
 import { api } from "./api.js";
 import { $, clock, h, icon } from "./dom.js";
-import { isService, preview } from "./format.js";
+import { isService, memberCount, preview } from "./format.js";
 import { sheet, toast } from "./overlay.js";
 import { withStars } from "./stars.js";
 
@@ -85,10 +85,10 @@ function person(guest, isCurrent, choose) {
 
 /** A group, and below it its topics. */
 function groupRows(group, current, room, go) {
-  const { group_id: id, title, last_message: last, members } = group;
+  const { group_id: id, title, last_message: last } = group;
   const unread = group.unread[current] ?? 0;
   const own = last && !isService(last) ? `${last.from.id === current ? "You" : last.from.first_name}: ` : "";
-  const words = group.migrated_to ? "Has become a supergroup" : last ? own + preview(last) : `${members.length} members`;
+  const words = group.migrated_to ? "Has become a supergroup" : last ? own + preview(last) : memberCount(group);
   const row = h("button", { class: "person", type: "button", "aria-current": String(room.chat === id && !room.thread), onclick: go(current, { chat: id, thread: 0 }) },
     h("span", { class: "avatar", "data-tint": 1 + (Math.abs(id) % 5), "aria-hidden": "true" }, [...title][0]?.toUpperCase()),
     h("span", { class: "person-text" },
