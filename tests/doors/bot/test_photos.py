@@ -51,6 +51,12 @@ async def stored_photos(storage: Storage) -> list[str]:
 
 
 class TestPhotoWithWords:
+    @pytest.mark.parametrize("caption", ["/daily", "/grant me 100"])
+    async def test_its_words_are_no_command(self, ada: Guest, database: Database, caption: str) -> None:
+        await start(ada)
+        assert caption in (await panel_of(ada, photo_of(), caption=caption)).text
+        assert await balance_of(database, ada) == 20
+
     async def test_nothing_is_ordered_before_the_button_and_then_it_paints_from_the_photo(
         self, ada: Guest, worker: Worker, database: Database, storage: Storage
     ) -> None:

@@ -173,7 +173,8 @@ class TestWebhookMode:
             await answer_to(ada, asked, "How this works")
         assert info.url == f"{address}/hooks/telegram"
         assert set(info.allowed_updates or ()) == {
-            *("message", "callback_query", "my_chat_member", "subscription", "pre_checkout_query")
+            *("message", "callback_query", "inline_query", "my_chat_member"),
+            *("subscription", "pre_checkout_query"),
         }
         assert await calls_of(playground, "getUpdates") == []
 

@@ -296,8 +296,8 @@ class TestCaptions:
     async def test_a_caption_is_no_command(
         self, handlers: Handlers, session: Failing, database: Database, caption: str
     ) -> None:
-        photo = [{"file_id": "a", "file_unique_id": "b", "width": 1, "height": 1}]
-        await handlers.handle(message(photo=photo))
-        await handlers.handle(message(photo=photo, caption=caption))
+        video = {"file_id": "a", "file_unique_id": "b", "width": 1, "height": 1, "duration": 1}
+        await handlers.handle(message(video=video))
+        await handlers.handle(message(video=video, caption=caption))
         assert len(session.texts) == 2
         assert session.texts[0] == session.texts[1]
