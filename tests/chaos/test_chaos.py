@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from starbooth.domain.generations.keeping import thumbnail_key
 from tests.chaos.aftermath import GUESTS, ORDERS_EACH, WELCOME_STARS, Aftermath, torment_a_house
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
@@ -68,8 +69,12 @@ class TestPictures:
         pictures = [(row["order_id"], row["number"]) for row in aftermath.generations]
         assert sorted(pictures) == sorted(tickets)
 
-    def test_storage_holds_exactly_the_pictures_of_the_tickets(self, aftermath: Aftermath) -> None:
-        assert sorted(aftermath.files) == sorted(ticket["file_key"] for ticket in aftermath.tickets)
+    def test_storage_holds_exactly_the_pictures_of_the_tickets_and_their_thumbnails(
+        self, aftermath: Aftermath
+    ) -> None:
+        pictures = {ticket["file_key"] for ticket in aftermath.tickets}
+        thumbnails = {thumbnail_key(ticket["order_id"], ticket["number"]) for ticket in aftermath.tickets}
+        assert sorted(aftermath.files) == sorted(pictures | thumbnails)
 
     def test_every_stored_picture_decodes(self, aftermath: Aftermath) -> None:
         for key, body in aftermath.files.items():
