@@ -30,7 +30,7 @@ from tests.playground.guest import Guest, Message, Stars
 GUESTS = 10
 WELCOME_STARS = 4
 PROMO, PROMO_STARS, PROMO_CLAIMS = "CHAOS", 5, 6
-_SHORTEST_TORMENT_S, _LONGEST_TORMENT_S = 30.0, 90.0
+_SHORTEST_TORMENT_S, _LONGEST_TORMENT_S = 20.0, 75.0
 _POSTGRESQL_DIES_AT_S = 12.0
 # However slow the machine is: the torment goes on until so much was done.
 ENOUGH = Counter(

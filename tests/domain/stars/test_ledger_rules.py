@@ -263,7 +263,7 @@ def test_every_sequence_of_movements_keeps_the_rules(database_server: DatabaseSe
             run_state_machine_as_test(
                 LedgerMachine,
                 settings=settings(
-                    max_examples=200,
+                    max_examples=100,
                     stateful_step_count=40,
                     deadline=None,
                     suppress_health_check=[HealthCheck.too_slow],
