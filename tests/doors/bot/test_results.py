@@ -2,11 +2,13 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from starbooth.base.database import Database
 from starbooth.domain.gallery.pictures import delete_doomed_files
+from starbooth.domain.generations.quote import Quote, quote
 from starbooth.outside.storage.store import open_storage
 from tests.doors.bot.buying import execute, rows
 from tests.doors.bot.chat import answer_to, balance_of, start
@@ -87,6 +89,25 @@ class TestVary:
         question = await ada.wait_for(lambda message: "costs 5 stars by now" in message.text)
         assert (await press(ada, question, "Paint it · 5"))["text"] == "On its way: 5 stars."
         assert (await worker.orders_after_wait(count=2))[-1].request["frozen"]["strength"] == 0.7
+
+    async def test_a_price_that_rises_in_the_middle_of_a_press_is_not_charged(
+        self,
+        ada: Guest,
+        worker: Worker,
+        picture: Message,
+        database: Database,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        look = quote
+
+        async def look_and_raise(*arguments: Any, **options: Any) -> Quote:
+            found = await look(*arguments, **options)
+            await execute(database, "UPDATE starbooth.offers SET price_stars = 5")
+            return found
+
+        monkeypatch.setattr("starbooth.doors.bot.presses.quote", look_and_raise)
+        assert (await press(ada, picture, "Vary · 3 ⭐"))["text"] == "On its way: 3 stars."
+        assert await balance_of(database, ada) == 14
 
     async def test_a_model_that_starts_from_no_picture_has_no_such_button(
         self, ada: Guest, worker: Worker, database: Database

@@ -99,7 +99,7 @@ class Matcher:
             for number, group in enumerate(groups):
                 for phrase in group:
                     self._add(phrase, (place, number))
-        self._longest = max(map(len, [*self._begun, *self._joined]), default=0)
+        self._longest = max(map(len, self._begun), default=0)
 
     def _add(self, phrase: Phrase, place: _Place) -> None:
         joined = "".join(word.text for word in phrase)
@@ -141,12 +141,7 @@ class Matcher:
 
     def _inside(self, spelled: str) -> list[_Place]:
         """What is spelled letter by letter has no borders between its words."""
-        return [
-            place
-            for start in range(len(spelled))
-            for end in range(start + _SHORTEST_SPELLED, min(len(spelled), start + self._longest) + 1)
-            for place in self._joined.get(spelled[start:end], ())
-        ]
+        return [place for text, places in self._joined.items() if text in spelled for place in places]
 
 
 def _stands_at(words: Sequence[frozenset[str]], start: int, phrase: Phrase) -> bool:

@@ -121,5 +121,7 @@ async def order_once(
         choices=asked.choices,
         photo=asked.photo,
     )
-    placed = await request_pictures(tx, ask, limits=limits, recipient=recipient)
+    placed = await request_pictures(
+        tx, ask, limits=limits, recipient=recipient, price_stars=quoted.price_stars
+    )
     return Pressed(toast=words.plain("On its way: {stars}.", stars=plain_stars(words, placed.price_stars)))
