@@ -294,3 +294,51 @@ class TestMovingOn:
         await look_again(database, outside, seconds=60)
         assert (await read_order_row(database, placed.order_id)).tickets == (("sending", None),)
         assert (far.submit_calls, near.submit_calls) == (1, 0)
+
+
+class TestNobodyIsHeldUp:
+    @pytest.mark.parametrize("trouble", ["off", "broken"])
+    async def test_by_orders_that_only_an_engine_in_trouble_could_paint(
+        self,
+        database: Database,
+        outside: Outside,
+        near: MemoryEngine,
+        far: MemoryEngine,
+        guest: str,
+        trouble: str,
+    ) -> None:
+        async with database.transaction() as tx:
+            await rows.seed_engines(tx, ["near", "far"], slots=1)
+            await tx.exec_driver_sql("UPDATE starbooth.offers SET engines = '{near}'")
+        picky = [
+            (await place_pictures(database, await make_guest(database, stars=9))).order_id for _ in range(3)
+        ]
+        async with database.transaction() as tx:
+            await tx.exec_driver_sql("UPDATE starbooth.offers SET engines = '{}'")
+            if trouble == "off":
+                await rows.change_engine(tx, "near", is_on=False, slots=None, position=None)
+            else:
+                await rows.note_trouble(
+                    tx, engine="near", endpoint=DEV, cause="exhausted_balance", is_grave=True
+                )
+        other = (await place_pictures(database, guest)).order_id
+        assert await start_orders(database, outside) == 1
+        assert (len(near.purchases), len(far.purchases)) == (0, 1)
+        states = [(await read_order_row(database, order_id)).state for order_id in picky]
+        assert states == ["held"] * 3
+        await finish(database, outside, far, other)
+
+    async def test_they_start_when_their_engine_is_back(
+        self, database: Database, outside: Outside, near: MemoryEngine, guest: str
+    ) -> None:
+        async with database.transaction() as tx:
+            await rows.seed_engines(tx, ["near", "far"], slots=4)
+            await tx.exec_driver_sql("UPDATE starbooth.offers SET engines = '{near}'")
+        await place_pictures(database, guest)
+        async with database.transaction() as tx:
+            await rows.change_engine(tx, "near", is_on=False, slots=None, position=None)
+        assert await start_orders(database, outside) == 0
+        async with database.transaction() as tx:
+            await rows.change_engine(tx, "near", is_on=True, slots=None, position=None)
+        assert await start_orders(database, outside) == 1
+        assert len(near.purchases) == 1

@@ -51,9 +51,9 @@ async def start_orders(database: Database, outside: Outside) -> int:
 async def claim_orders(database: Database, outside: Outside) -> list[Started]:
     """The first half of `start_orders`, which asks the database alone."""
     await outside.router.refresh(database)
-    slots, shut = outside.router.slots, outside.router.shut_endpoints()
+    slots, openings = outside.router.slots, outside.router.openings()
     async with database.transaction() as tx:
-        claims = await orders.claim_next(tx, slots=slots, check_in=LOOK_AGAIN * 2, shut_endpoints=shut)
+        claims = await orders.claim_next(tx, slots=slots, check_in=LOOK_AGAIN * 2, openings=openings)
         seats = {claim.order_id: _seat(outside, claim) for claim in claims}
         able = {order_id: name for order_id, name in seats.items() if name is not None}
         tickets = await orders.begin_tickets(tx, able) if able else []

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from starbooth.base.database import Database
 from starbooth.domain.catalog.engines import EngineRow, claim_probes, list_breakers, list_engines
+from starbooth.domain.orders.run import Openings
 
 FRESH_S = 1.0
 
@@ -96,11 +97,11 @@ class Router:
             if not allowed or seat.name in allowed
         )
 
-    def shut_endpoints(self) -> list[str]:
-        """The endpoints that nothing can be sent to now, whichever engine."""
-        open_now = {(seat.name, at) for seat in self._seats for _, at in self._shut} - self._shut
-        usable = {at for _, at in open_now | self._probes}
-        return sorted({at for _, at in self._shut} - usable)
+    def openings(self) -> Openings:
+        """Where something can be sent to now. An endpoint that this worker may probe counts as open."""
+        return Openings(
+            engines=tuple(seat.name for seat in self._seats), shut=tuple(sorted(self._shut - self._probes))
+        )
 
     def is_troubled(self, name: str, endpoint: str) -> bool:
         """Whether something was wrong with this endpoint at the last look."""

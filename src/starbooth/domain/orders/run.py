@@ -30,6 +30,14 @@ class Claim:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Openings:
+    """Where orders can be sent to: the engines that are on, less the (engine, endpoint) that are shut."""
+
+    engines: Sequence[str]
+    shut: Sequence[tuple[str, str]] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class TicketRow:
     """One engine request of an order, as it stands. `request_id` None: not sent, or the answer was lost.
 
@@ -61,8 +69,13 @@ _CLAIM = text("""
         check_at = now() + :check_in
     WHERE id IN (
         SELECT id FROM starbooth.orders WHERE state = 'held' AND deadline_at > now()
-            AND (CAST(:shut AS text[]) = '{}'
-                OR coalesce(request -> 'frozen' ->> 'endpoint', '') <> ALL (CAST(:shut AS text[])))
+            -- An order that nobody can take now must not hold a slot that others could use.
+            AND (CAST(:engines AS text[]) IS NULL OR EXISTS (
+                SELECT FROM unnest(CAST(:engines AS text[])) AS engine (name)
+                WHERE (coalesce(jsonb_array_length(request -> 'frozen' -> 'engines'), 0) = 0
+                        OR jsonb_exists(request -> 'frozen' -> 'engines', engine.name))
+                    AND engine.name || ' ' || coalesce(request -> 'frozen' ->> 'endpoint', '')
+                        <> ALL (CAST(:shut AS text[]))))
         ORDER BY turn, created_at, id
         LIMIT greatest(0, :slots - (SELECT count(*) FROM starbooth.orders WHERE state = 'running'))
         FOR UPDATE SKIP LOCKED)
@@ -105,16 +118,21 @@ _RUNNING = "EXISTS (SELECT FROM starbooth.orders WHERE id = :id AND state = 'run
 
 
 async def claim_next(
-    tx: Tx, *, slots: int, check_in: timedelta, shut_endpoints: Sequence[str] = ()
+    tx: Tx, *, slots: int, check_in: timedelta, openings: Openings | None = None
 ) -> list[Claim]:
     """Start the next orders in turn, as many as the engines have free slots for, and return them.
 
-    shut_endpoints: that nothing can be sent to now; orders for them go on waiting.
+    openings: orders that none of these can take go on waiting; None starts whatever is next.
     Locks: the slots, so that two workers together never start more than there are.
     Repeat: claims others; an order is claimed once.
     """
     await tx.execute(sql("SELECT pg_advisory_xact_lock(:key)"), {"key": _SLOTS_LOCK})
-    values = {"slots": slots, "check_in": check_in, "shut": list(shut_endpoints)}
+    values = {
+        "slots": slots,
+        "check_in": check_in,
+        "engines": None if openings is None else list(openings.engines),
+        "shut": [] if openings is None else [" ".join(pair) for pair in openings.shut],
+    }
     rows = await tx.execute(_CLAIM, values)
     return [Claim(order_id=row.id, attempt=row.attempt, frozen=row.frozen) for row in rows]
 
