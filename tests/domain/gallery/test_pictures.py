@@ -299,16 +299,17 @@ asyncio.run(main())
 
 
 class TestOfferAgain:
-    async def test_it_asks_for_one_picture_by_the_choices_of_its_order(self, database: Database) -> None:
+    async def test_it_asks_for_its_whole_order_by_the_model_that_made_it(self, database: Database) -> None:
         ada = await make_guest(database, stars=20)
         placed = await place_pictures(database, ada, pictures=4, prompt="a red boat", seed=11)
         metadata = {"orderId": placed.order_id, "number": 3, "fileKey": "pictures/a/3.png"}
         (picture,) = await add_pictures(database, ada, ["a red boat"], metadata=metadata)
         async with database.transaction() as tx:
-            offer = await offer_again(tx, await read_picture(tx, picture, user_id=ada))
+            recipe = await read_picture(tx, picture, user_id=ada)
+            offer = await offer_again(tx, recipe)
         assert offer.asked.prompt == "a red boat"
-        assert offer.asked.choices == Choices()
-        assert offer.price_stars == 3
+        assert offer.asked.choices == Choices(base_model_id=recipe.base_model_id, count=4)
+        assert offer.price_stars == 12
 
     async def test_shape_and_all_are_kept_but_not_the_seed(self, database: Database) -> None:
         ada = await make_guest(database, stars=20)
@@ -324,8 +325,11 @@ class TestOfferAgain:
             database, ada, ["a boat"], metadata={"orderId": placed.order_id, "number": 0}
         )
         async with database.transaction() as tx:
-            offer = await offer_again(tx, await read_picture(tx, picture, user_id=ada))
-        assert offer.asked.choices == Choices(shape=Shape.PORTRAIT_16_9, steps=12)
+            recipe = await read_picture(tx, picture, user_id=ada)
+            offer = await offer_again(tx, recipe)
+        assert offer.asked.choices == Choices(
+            base_model_id=recipe.base_model_id, shape=Shape.PORTRAIT_16_9, steps=12
+        )
 
     async def test_a_row_of_another_program_tells_its_choices_itself(self, database: Database) -> None:
         ada = await make_guest(database)

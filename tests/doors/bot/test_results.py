@@ -8,6 +8,7 @@ import pytest
 
 from starbooth.base.database import Database
 from starbooth.domain.gallery.pictures import delete_doomed_files
+from starbooth.domain.generations.photos import delete_old_photos
 from starbooth.domain.generations.quote import Quote, quote
 from starbooth.outside.storage.store import open_storage
 from tests.doors.bot.buying import execute, rows
@@ -212,6 +213,21 @@ class TestDelete:
         assert [key async for key in storage.list("pictures")] == []
         assert await balance_of(database, ada) == 17
         await assert_accounts_are_true(database)
+
+    async def test_the_copy_it_was_varied_from_and_telegrams_name_go_too(
+        self, ada: Guest, worker: Worker, picture: Message, database: Database, tmp_path: Path
+    ) -> None:
+        await press(ada, picture, "Vary")
+        await worker.wait_for_order(count=2)
+        assert len(await rows(database, "SELECT 1 FROM starbooth.telegram_files")) == 1
+        storage = open_storage(f"file://{tmp_path / 'storage'}")
+        await press(ada, await choose(ada, picture, "🗑"), "Delete it for good")
+        assert not await rows(database, "SELECT 1 FROM starbooth.telegram_files")
+        await delete_old_photos(database, storage, limit=10)
+        assert len([key async for key in storage.list("photos")]) == 1  # the variation still needs it
+        await worker.paint_all()
+        await delete_old_photos(database, storage, limit=10)
+        assert [key async for key in storage.list("photos")] == []
 
     async def test_it_can_be_kept_after_all(self, ada: Guest, picture: Message, database: Database) -> None:
         assert (await choose(ada, picture, "🗑", "Keep it")).labels == picture.labels

@@ -27,3 +27,11 @@ async def read_file_ids(tx: Tx, file_keys: Sequence[str]) -> dict[str, str]:
         {"file_keys": list(file_keys)},
     )
     return {row.file_key: row.file_id for row in rows}
+
+
+async def forget_file_ids(tx: Tx, file_keys: Sequence[str]) -> None:
+    """Telegram's names of pictures that were deleted here are not ours to keep. Repeat: harmless."""
+    await tx.execute(
+        sql("DELETE FROM starbooth.telegram_files WHERE file_key = ANY (CAST(:file_keys AS text[]))"),
+        {"file_keys": list(file_keys)},
+    )

@@ -13,14 +13,14 @@ _ASKED = sql("SELECT request -> 'asked' FROM starbooth.orders WHERE id = :id AND
 
 @dataclass(frozen=True, kw_only=True)
 class AgainOffer:
-    """What would be ordered, one picture, and what it costs now."""
+    """What would be ordered, as often as before, and what it costs now."""
 
     asked: Asked
     price_stars: int
 
 
 async def read_again(tx: Tx, recipe: KeptPicture) -> Asked:
-    """What to ask for to have this picture made again: one, with a seed that we choose anew.
+    """What to ask for to have this picture's order made again, by its model, with seeds that we choose anew.
 
     Its order remembers every choice. A picture without one, that another program wrote, tells them itself.
     """
@@ -28,7 +28,7 @@ async def read_again(tx: Tx, recipe: KeptPicture) -> Asked:
     if recipe.order_id is not None:
         known = await tx.scalar(_ASKED, {"id": recipe.order_id, "user_id": recipe.user_id})
     asked = _from_recipe(recipe) if known is None else read_asked(known)
-    return replace(asked, choices=replace(asked.choices, count=1, seed=None))
+    return replace(asked, choices=replace(asked.choices, base_model_id=recipe.base_model_id, seed=None))
 
 
 async def offer_again(tx: Tx, recipe: KeptPicture) -> AgainOffer:

@@ -14,8 +14,10 @@ import structlog
 
 from starbooth.base.database import Database, Tx, sql
 from starbooth.base.errors import Unavailable
+from starbooth.domain.delivery.telegram_files import forget_file_ids
 from starbooth.domain.gallery.errors import NoSuchPicture
 from starbooth.domain.generations.keeping import thumbnail_key
+from starbooth.domain.generations.photos import forget_vary_photo
 from starbooth.outside.storage.contract import Storage
 from starbooth.outside.storage.store import is_key
 
@@ -158,7 +160,8 @@ async def unmark_favourite(tx: Tx, picture_id: str, *, user_id: str) -> None:
 
 
 async def delete_picture(tx: Tx, picture_id: str, *, user_id: str) -> None:
-    """Delete the picture. Its file and thumbnail follow once `tx` has committed; its order and stars stay.
+    """Delete the picture. Its file, its thumbnail and the copy that it was varied from follow once `tx` has
+    committed; its order and stars stay.
 
     Raises: NoSuchPicture, also where it was deleted before.
     """
@@ -174,6 +177,9 @@ async def delete_picture(tx: Tx, picture_id: str, *, user_id: str) -> None:
         ),
         {"keys": keys},
     )
+    await forget_file_ids(tx, keys)
+    if row.order_id is not None:
+        await forget_vary_photo(tx, row.order_id, row.number, user_id=user_id)
 
 
 async def delete_doomed_files(database: Database, storage: Storage, *, limit: int) -> int:

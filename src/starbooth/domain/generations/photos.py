@@ -51,6 +51,19 @@ async def keep_photo(tx: Tx, photo: PhotoReference, *, user_id: str) -> None:
     )
 
 
+def vary_photo_key(order_id: str, number: int | str) -> str:
+    """Where the copy of a finished picture lies that variations of it start from."""
+    return f"photos/of-{order_id}-{number}.jpg"
+
+
+async def forget_vary_photo(tx: Tx, order_id: str, number: int | str, *, user_id: str) -> None:
+    """Let go of a picture's copy: it is deleted once nothing under way needs it. Repeat: harmless."""
+    await tx.execute(
+        sql("UPDATE starbooth.photos SET kept_until = now() WHERE key = :key AND user_id = :user_id"),
+        {"key": vary_photo_key(order_id, number), "user_id": user_id},
+    )
+
+
 async def use_photo(tx: Tx, key: str, *, user_id: str, life: timedelta = PHOTO_LIFE) -> None:
     """Keep this guest's photo for so long at least, as something begins to need it.
 

@@ -26,7 +26,7 @@ from starbooth.domain.gallery.pictures import (
 )
 from starbooth.domain.generations.asking import Asked, PhotoReference, read_asked
 from starbooth.domain.generations.choices import Shape
-from starbooth.domain.generations.photos import keep_photo
+from starbooth.domain.generations.photos import keep_photo, vary_photo_key
 from starbooth.domain.generations.quote import read_offer_of
 from starbooth.domain.generations.request import Recipient
 from starbooth.domain.orders.end import OrderState
@@ -181,7 +181,7 @@ class _Results:
         body = await self._fetch(move, met)
         taken = await asyncio.to_thread(take_photo, body, shortest_side_px=_SHORTEST_OWN_PX)
         photo = PhotoReference(
-            key=f"photos/of-{move.order_id}-{move.number}.jpg",
+            key=vary_photo_key(move.order_id, move.number),
             width_px=taken.width_px,
             height_px=taken.height_px,
         )
