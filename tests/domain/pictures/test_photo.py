@@ -1,5 +1,6 @@
 """A guest's photo becomes a plain JPEG that can be painted from, or is refused with a reason to act on."""
 
+import asyncio
 import contextlib
 import io
 import zlib
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from starbooth.domain.pictures.errors import PhotoFlaw, PhotoUnreadable
-from starbooth.domain.pictures.photo import LARGEST_PHOTO_MB, Photo, take_photo
+from starbooth.domain.pictures.photo import LARGEST_PHOTO_MB, Photo, take_photo, take_photo_in_turn
 
 KINDS = ("JPEG", "PNG", "WEBP", "AVIF")
 
@@ -116,6 +117,22 @@ class TestWhatComesOut:
             assert is_near(pixel(opened(photo), 0.5, 0.5), seen)
 
 
+class TestOneAtATime:
+    async def test_a_small_photo_waits_for_the_large_one_before_it(self) -> None:
+        done: list[int] = []
+
+        async def take(side_px: int) -> None:
+            photo = await take_photo_in_turn(written(Image.new("RGB", (side_px, side_px)), "PNG"))
+            done.append(photo.width_px)
+
+        await asyncio.gather(*(take(side_px) for side_px in (2000, 320, 1000, 256)))
+        assert done == [1024, 320, 992, 256]
+
+    async def test_its_no_comes_through(self) -> None:
+        with pytest.raises(PhotoUnreadable):
+            await take_photo_in_turn(b"no picture")
+
+
 class TestRefusals:
     def test_too_many_bytes(self) -> None:
         assert flaw(b"\0" * (LARGEST_PHOTO_MB * 1024 * 1024 + 1)) == (PhotoFlaw.TOO_LARGE, 20)
@@ -123,6 +140,14 @@ class TestRefusals:
     @pytest.mark.parametrize("size", [(10000, 5001), (30000, 30000), (60000, 60000)])
     def test_too_many_pixels_are_refused_before_they_are_unpacked(self, size: tuple[int, int]) -> None:
         assert flaw(_bomb(*size)) == (PhotoFlaw.TOO_MANY_PIXELS, 50)
+
+    def test_fewer_are_too_many_where_all_of_them_would_be_unpacked(self) -> None:
+        assert flaw(_bomb(6000, 4001)) == (PhotoFlaw.TOO_MANY_PIXELS, 24)
+        assert flaw(_bomb(6000, 4000)) == (PhotoFlaw.NOT_A_PICTURE, 0)  # few enough, and then it is none
+        grey = Image.new("L", (6000, 4500))
+        assert flaw(written(grey, progressive=True)) == (PhotoFlaw.TOO_MANY_PIXELS, 24)
+        assert flaw(written(Image.new("L", (24000, 2000)))) == (PhotoFlaw.TOO_MANY_PIXELS, 24)
+        assert take_photo(written(grey)).width_px == 1168
 
     @pytest.mark.parametrize("size", [(255, 4000), (4000, 255), (1, 1)])
     def test_too_small(self, size: tuple[int, int]) -> None:

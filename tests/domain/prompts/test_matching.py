@@ -1,6 +1,14 @@
 """What an entry of the list means, and which ones are refused."""
 
+import sys
+from collections.abc import Callable
+from functools import partial
+from types import FrameType
+from typing import Any
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from starbooth.domain.prompts.errors import PhraseRefused
 from starbooth.domain.prompts.matching import LONGEST_ENTRY, Matcher, tidy_entry
@@ -82,3 +90,46 @@ class TestFind:
         ways = [forms for reading in read(prompt) for forms in (*reading.words, *reading.spelled)]
         assert sum(map(len, ways)) < 10_000
         Matcher(["nude", "porn*", "little girl*", "x" * 60 + "*"]).find([prompt])
+
+
+class TestSpelledLetterByLetter:
+    @given(
+        letters=st.lists(st.sampled_from("cat"), min_size=3, max_size=12).map("".join),
+        between=st.sampled_from([" ", ".", " - ", "\n"]),
+        entries=st.lists(st.text("cat", min_size=3, max_size=5), max_size=4, unique=True),
+    )
+    def test_an_entry_is_held_where_its_letters_stand_in_a_row(
+        self, letters: str, between: str, entries: list[str]
+    ) -> None:
+        read_as = {form for reading in read(between.join(letters)) for run in reading.spelled for form in run}
+        held = [entry for entry in entries if any(entry in form for form in read_as)]
+        assert letters in read_as
+        assert Matcher(entries).find([between.join(letters)]) == next(iter(held), None)
+
+    def test_a_long_message_costs_a_look_for_each_entry_and_not_one_for_each_of_its_parts(self) -> None:
+        entries = ["nude", "porn*", "little girl*", "x" * 60 + "*"]
+        short, long = ("a b " * count for count in (100, 425))
+        matcher = Matcher(entries)
+        few, many = (steps_of(partial(matcher.find, [text])) for text in (short, long))
+        assert many - few < 100 * (len(long) - len(short)) / 2
+
+
+def steps_of(work: Callable[[], object]) -> int:
+    """How many instructions of the matcher's own code are carried out: the same on every machine."""
+    count = 0
+
+    def watch(frame: FrameType, event: str, _: Any) -> Any:
+        nonlocal count
+        if frame.f_code.co_filename != Matcher.find.__code__.co_filename:
+            return None
+        frame.f_trace_opcodes = True
+        count += event == "opcode"
+        return watch
+
+    before = sys.gettrace()
+    sys.settrace(watch)
+    try:
+        work()
+    finally:
+        sys.settrace(before)
+    return count

@@ -7,8 +7,9 @@ from starbooth.base.database import Database
 from starbooth.domain.generations.choices import Choices
 from starbooth.domain.studio.remembered import Remembered, read_remembered
 from starbooth.domain.users.guests import find_user
+from starbooth.domain.users.pace import Pace
 from starbooth.doors.bot.inbox import keep_updates
-from tests.doors.bot.buying import rows
+from tests.doors.bot.buying import execute, rows
 from tests.playground.guest import Guest, Message
 
 
@@ -62,3 +63,12 @@ async def remembered(database: Database, guest: Guest) -> Remembered:
 async def choices_of(database: Database, guest: Guest) -> Choices:
     """What this guest chose for all that they order."""
     return (await remembered(database, guest)).choices
+
+
+async def use_up(database: Database, pace: Pace) -> None:
+    """Have every guest do this so often that once more is too often."""
+    statement = (
+        "INSERT INTO starbooth.guest_turns (user_id, kind, key)"
+        """ SELECT "id", :kind, n::text FROM public."User", generate_series(1, :most) AS n"""
+    )
+    await execute(database, statement, kind=pace.kind, most=pace.most)

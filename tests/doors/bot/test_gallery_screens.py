@@ -97,7 +97,7 @@ class TestHonesty:
 class TestMoves:
     @given(
         gallery_id=st.integers(1, 2**46),
-        at=st.datetimes(datetime(1970, 1, 1), datetime(2300, 1, 1)),  # noqa: DTZ001
+        at=st.datetimes(datetime(1, 1, 1), datetime(2300, 1, 1)),  # noqa: DTZ001
         picture_id=st.from_regex(r"[A-Za-z0-9_-]{1,36}", fullmatch=True),
         verb=st.sampled_from(list(Verb)),
     )
@@ -124,7 +124,9 @@ class TestMoves:
                 "g:o",
                 "g:o:1",
                 "g:o:1:zzzzzzzzzz:c",
-                "g:o:1:-1:c",
+                "g:o:1:--1:c",
+                "g:o:1:-zzzzzzzzz:c",
+                "g:b:-1",
                 "g:v:1",
                 "g:v:1:c:c",
                 "g:b:1:c",

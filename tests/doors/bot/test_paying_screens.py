@@ -15,7 +15,6 @@ from starbooth.domain.payments.errors import (
     InvoiceOfAnother,
     InvoicePaid,
     InvoiceTooOld,
-    NotOnSale,
     UnknownInvoice,
 )
 from starbooth.domain.payments.payment import Credited
@@ -107,9 +106,7 @@ class TestScreens:
             assert 1 <= length_utf16(description) <= 255
             assert "⭐" in screens.word_pay_button(words, purchase)
 
-    @pytest.mark.parametrize(
-        "refusal", [InvoiceOfAnother, InvoicePaid, InvoiceTooOld, NotOnSale, UnknownInvoice]
-    )
+    @pytest.mark.parametrize("refusal", [InvoiceOfAnother, InvoicePaid, InvoiceTooOld, UnknownInvoice])
     def test_each_no_has_a_sentence_of_its_own(self, language: Language, refusal: type[Refusal]) -> None:
         words = words_for(language)
         said = answers.word_refusal(refusal(), words)
@@ -131,9 +128,6 @@ class TestButtons:
         assert screens.parse_pack_button(screens.SHOW) is None
         assert screens.parse_pack_button(None) is None
         assert screens.parse_pack_button("buy:pack:1:0:1\n") is None
-
-    def test_the_button_under_other_screens_shows_the_packs(self) -> None:
-        assert screens.top_up_button(words_for(Language.ENGLISH)).action == screens.SHOW
 
     def test_without_packs_nothing_is_promised(self) -> None:
         closed = replace(TERMS, packs=())

@@ -11,11 +11,12 @@ from PIL import Image
 from starbooth.base.database import Database
 from starbooth.domain.generations.photos import delete_old_photos
 from starbooth.domain.studio.drafts import forget_old_drafts
+from starbooth.doors.bot.photos import PHOTOS
 from starbooth.outside.storage.contract import Storage
 from starbooth.outside.storage.store import open_storage
 from tests.doors.bot.buying import execute, rows, take_invoice
 from tests.doors.bot.chat import answer_to, balance_of, start
-from tests.doors.bot.panels import choose, deliver, now, open_settings, press
+from tests.doors.bot.panels import choose, deliver, now, open_settings, press, use_up
 from tests.doors.bot.updates import thing_update
 from tests.doors.bot.worker import Worker
 from tests.playground.guest import Guest, Message
@@ -190,6 +191,17 @@ class TestModelsThatCannot:
         await start(ada)
         asked = await ada.send_photo(photo_of(), caption="make me a pirate")
         await answer_to(ada, asked, "No model here can start from a photo. Nothing was charged.")
+        assert await stored_photos(storage) == []
+
+
+class TestTooManyPhotos:
+    async def test_so_many_a_minute_are_enough_and_one_more_is_not_even_fetched(
+        self, ada: Guest, database: Database, storage: Storage
+    ) -> None:
+        await start(ada)
+        await use_up(database, PHOTOS)
+        asked = await ada.send_photo(photo_of(), caption="make me a pirate")
+        await answer_to(ada, asked, "That was often enough for now. Please wait: ")
         assert await stored_photos(storage) == []
 
 

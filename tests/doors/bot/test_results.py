@@ -10,11 +10,12 @@ from starbooth.base.database import Database
 from starbooth.domain.gallery.pictures import delete_doomed_files
 from starbooth.domain.generations.photos import delete_old_photos
 from starbooth.domain.generations.quote import Quote, quote
+from starbooth.doors.bot.photos import PHOTOS
 from starbooth.outside.storage.store import open_storage
 from tests.doors.bot.buying import execute, rows
 from tests.doors.bot.chat import answer_to, balance_of, start
 from tests.doors.bot.conftest import MakeGuest
-from tests.doors.bot.panels import choose, deliver, now, open_settings, press
+from tests.doors.bot.panels import choose, deliver, now, open_settings, press, use_up
 from tests.doors.bot.updates import press_update
 from tests.doors.bot.worker import Worker
 from tests.make.audits import assert_accounts_are_true
@@ -75,6 +76,15 @@ class TestVary:
         assert await balance_of(database, ada) == 14
         await assert_accounts_are_true(database)
 
+    async def test_so_many_presses_a_minute_are_enough(
+        self, ada: Guest, worker: Worker, picture: Message, database: Database
+    ) -> None:
+        await use_up(database, PHOTOS)
+        answer = await press(ada, picture, "Vary")
+        assert "often enough" in answer["text"]
+        assert answer["show_alert"] is True
+        assert len(await worker.orders()) == 1
+
     async def test_ten_quick_presses_are_one_order(
         self, ada: Guest, worker: Worker, picture: Message, database: Database
     ) -> None:
@@ -130,6 +140,20 @@ class TestOtherShape:
         first, second = await worker.orders_after_wait(count=2)
         assert second.seeds == first.seeds
         assert (second.request["frozen"]["width_px"], second.request["frozen"]["height_px"]) == (1024, 576)
+
+    async def test_the_list_of_shapes_folds_back_once_one_is_ordered(
+        self, ada: Guest, worker: Worker, picture: Message
+    ) -> None:
+        await choose(ada, picture, "🤍", "Other shape", "▭ 16:9")
+        labels = (await now(ada, picture)).labels
+        assert labels == [each.replace("🤍", "❤️") for each in picture.labels]
+
+    async def test_what_is_deleted_meanwhile_is_painted_in_another_shape_all_the_same(
+        self, ada: Guest, worker: Worker, picture: Message, database: Database
+    ) -> None:
+        await choose(ada, picture, "Other shape")
+        await execute(database, 'DELETE FROM public."Generation"')
+        assert (await press(ada, picture, "▭ 16:9"))["text"] == "On its way: 3 stars."
 
     async def test_back_shows_what_was_there(self, ada: Guest, picture: Message) -> None:
         assert (await choose(ada, picture, "Other shape", "‹ Back")).labels == picture.labels

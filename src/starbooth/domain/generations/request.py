@@ -108,6 +108,26 @@ async def request_pictures(
     `note_refusal` must count, PromptsPaused, StarsMissing, TooManyOrders, RequestKeyReused; after any of them
     `tx` must be rolled back.
     """
+    asked, new = await _read_order(tx, ask, limits, price_stars=price_stars)
+    try:
+        placed = await place(tx, new)
+    except NotEnoughStars as refusal:
+        wish = _wish(ask, asked, recipient, price_stars=new.price_stars)
+        raise StarsMissing(wish=wish, balance_stars=refusal.balance_stars) from refusal
+    if placed.is_repeat:
+        return placed
+    if ask.photo is not None:
+        await use_photo(tx, ask.photo.key, user_id=ask.user_id)
+    if recipient is not None:
+        await _open_delivery(tx, placed.order_id, recipient)
+    await enqueue(tx, Job(name=START, facts={"order": placed.order_id}))
+    return placed
+
+
+async def _read_order(
+    tx: Tx, ask: PictureRequest, limits: Limits, *, price_stars: int | None
+) -> tuple[Asked, NewOrder]:
+    """What is asked for, cleaned, and the order that it comes to today. Raises: as `request_pictures`."""
     prompt, line = read_prompt(ask.prompt)
     asked = Asked(
         prompt=prompt,
@@ -121,26 +141,18 @@ async def request_pictures(
     wording = word_pictures(line, _choose_seeds(asked.choices), trigger_words=triggers)
     await _require_allowed(tx, ask, wording.texts, limits)
     price = quoted.price_stars if price_stars is None else price_stars
-    try:
-        placed = await place(tx, _new_order(ask, asked, quoted, wording, limits, price_stars=price))
-    except NotEnoughStars as refusal:
-        wish = _wish(ask, asked, recipient, price_stars=price)
-        raise StarsMissing(wish=wish, balance_stars=refusal.balance_stars) from refusal
-    if placed.is_repeat:
-        return placed
-    if ask.photo is not None:
-        await use_photo(tx, ask.photo.key, user_id=ask.user_id)
-    if recipient is not None:
-        await open_delivery(
-            tx,
-            order_id=placed.order_id,
-            chat_id=recipient.chat_id,
-            reply_to_message_id=recipient.reply_to_message_id,
-            language=recipient.language,
-            thread_id=recipient.thread_id,
-        )
-    await enqueue(tx, Job(name=START, facts={"order": placed.order_id}))
-    return placed
+    return asked, _new_order(ask, asked, quoted, wording, limits, price_stars=price)
+
+
+async def _open_delivery(tx: Tx, order_id: str, recipient: Recipient) -> None:
+    await open_delivery(
+        tx,
+        order_id=order_id,
+        chat_id=recipient.chat_id,
+        reply_to_message_id=recipient.reply_to_message_id,
+        language=recipient.language,
+        thread_id=recipient.thread_id,
+    )
 
 
 async def _require_allowed(tx: Tx, ask: PictureRequest, texts: Sequence[str], limits: Limits) -> None:

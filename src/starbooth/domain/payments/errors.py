@@ -30,12 +30,6 @@ class InvoiceOfAnother(Refusal):
     code: ClassVar[str] = "invoice_of_another"
 
 
-class NotOnSale(Refusal):
-    """What a button offered is no longer sold, or not at this price. Nothing was paid."""
-
-    code: ClassVar[str] = "not_on_sale"
-
-
 class PlanIsRunning(Refusal):
     """The guest has the monthly plan already; a second one would be paid each month as well."""
 

@@ -3,9 +3,12 @@
 It stands upright, its colours are sRGB, and it tells nothing of when, where and with what it was taken.
 """
 
+import asyncio
 import io
 import struct
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from PIL import Image, ImageCms, ImageOps
 
@@ -13,6 +16,8 @@ from starbooth.domain.pictures.errors import PhotoFlaw, PhotoUnreadable
 
 LARGEST_PHOTO_MB = 20  # what Telegram lets a bot fetch
 MOST_MEGAPIXELS = 50  # a phone's 48 pass
+# Of what cannot be unpacked at a part of its size, as a JPEG can: each pixel takes up to a dozen bytes then.
+MOST_UNPACKED_MEGAPIXELS = 24
 SHORTEST_SIDE_PX = 256
 _KINDS = ("JPEG", "PNG", "WEBP", "AVIF")
 _PAINTED_PX = 1024 * 1024  # one megapixel is what models are trained at, and what engines count by
@@ -24,6 +29,8 @@ _BROKEN = (
     *(OSError, EOFError, SyntaxError, ValueError, TypeError, KeyError, IndexError, struct.error),
     RuntimeError,  # AVIF
 )
+# One photo takes up to 400 MB for a moment. So a process takes in one at a time, and what waits is a file.
+_ONE_AT_A_TIME = ThreadPoolExecutor(max_workers=1, thread_name_prefix="photo")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +42,14 @@ class Photo:
     height_px: int
 
 
+async def take_photo_in_turn(body: bytes, *, shortest_side_px: int = SHORTEST_SIDE_PX) -> Photo:
+    """`take_photo`, in a thread, after those of this process that came before. Raises: PhotoUnreadable."""
+    work = partial(take_photo, body, shortest_side_px=shortest_side_px)
+    return await asyncio.get_running_loop().run_in_executor(_ONE_AT_A_TIME, work)
+
+
 def take_photo(body: bytes, *, shortest_side_px: int = SHORTEST_SIDE_PX) -> Photo:
-    """Make a guest's JPEG, PNG, WebP or AVIF a photo to paint from. Blocks for up to a second: use a thread.
+    """Make a guest's JPEG, PNG, WebP or AVIF a photo to paint from. Blocks for up to a second.
 
     At most one megapixel is kept, never more than there was; sides are multiples of 16.
     shortest_side_px: less is refused.
@@ -47,9 +60,9 @@ def take_photo(body: bytes, *, shortest_side_px: int = SHORTEST_SIDE_PX) -> Phot
     try:
         with Image.open(io.BytesIO(body), formats=_KINDS) as opened:
             _check_size(*opened.size, shortest_side_px)
-            opened.draft(None, (2048, 2048))  # a large JPEG is decoded at half or a quarter of its size
-            upright = ImageOps.exif_transpose(opened)
-        kept = _fit(_flatten(upright))
+            _open_small(opened)
+            ImageOps.exif_transpose(opened, in_place=True)
+            kept = _fit(_flatten(opened))
         written = io.BytesIO()
         _in_srgb(kept, opened.info.get("icc_profile")).save(written, "JPEG", quality=_QUALITY)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -57,6 +70,16 @@ def take_photo(body: bytes, *, shortest_side_px: int = SHORTEST_SIDE_PX) -> Phot
     except _BROKEN as error:
         raise PhotoUnreadable(PhotoFlaw.NOT_A_PICTURE) from error
     return Photo(body=written.getvalue(), width_px=kept.width, height_px=kept.height)
+
+
+def _open_small(image: Image.Image) -> None:
+    """Have a large JPEG unpacked at half or a quarter of its size. Raises: PhotoUnreadable."""
+    whole_px = image.width * image.height
+    image.draft(None, (2048, 2048))
+    # A progressive JPEG is held whole, whatever the size it is wanted in.
+    unpacked_px = whole_px if "progressive" in image.info else image.width * image.height
+    if unpacked_px > MOST_UNPACKED_MEGAPIXELS * 1_000_000:
+        raise PhotoUnreadable(PhotoFlaw.TOO_MANY_PIXELS, limit=MOST_UNPACKED_MEGAPIXELS)
 
 
 def _check_size(width_px: int, height_px: int, shortest_side_px: int) -> None:
@@ -72,7 +95,7 @@ def _flatten(image: Image.Image) -> Image.Image:
         return image
     if image.mode.startswith("I"):  # sixteen bits of grey
         return image.convert("I").point(lambda value: value / 256).convert("L")
-    layer = image.convert("RGBA")
+    layer = image if image.mode == "RGBA" else image.convert("RGBA")
     ground = Image.new("RGB", layer.size, "white")
     ground.paste(layer, mask=layer.getchannel("A"))
     return ground

@@ -11,6 +11,7 @@ from starbooth.domain.gallery.pages import Place
 PREFIX = "g:"
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _NUMBER = re.compile(r"[0-9a-z]{1,9}")
+_TIME = re.compile(r"-?[0-9a-z]{1,9}")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -72,16 +73,20 @@ def parse_move(text: str | None) -> Move | None:
 
 
 def _at_place(move: Move, named: Sequence[str]) -> Move | None:
-    if len(named) != 2 or not _NUMBER.fullmatch(named[0]):
+    if len(named) != 2 or not _TIME.fullmatch(named[0]):
         return None
-    at = _EPOCH + timedelta(milliseconds=int(named[0], 36))
+    try:
+        at = _EPOCH + timedelta(milliseconds=int(named[0], 36))
+    except OverflowError:  # no calendar has such a year
+        return None
     return replace(move, place=Place(at=at.replace(tzinfo=None), picture_id=named[1]))
 
 
 def _in_letters(number: int) -> str:
-    letters = ""
+    """The number to base 36, as `int` reads it; times before 1970 are negative."""
+    sign, number, letters = "-" if number < 0 else "", abs(number), ""
     while True:
         number, digit = divmod(number, 36)
         letters = _DIGITS[digit] + letters
         if not number:
-            return letters
+            return sign + letters

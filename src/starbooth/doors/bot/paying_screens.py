@@ -25,11 +25,6 @@ START_PARAMETER = "buy"  # of a link that opens the shop in private
 _PACK = re.compile(r"buy:pack:([0-9]{1,7}):([0-9]{1,7}):([0-9]{1,7})")
 
 
-def top_up_button(words: Words) -> Button:
-    """Shows the packs, from under any screen."""
-    return Button(label=words.plain("Top up ⭐"), action=SHOW)
-
-
 def parse_pack_button(action: str | None) -> Pack | None:
     """The pack that a button bears; None for anything that no button of ours says."""
     found = _PACK.fullmatch(action or "")
@@ -146,8 +141,6 @@ def word_payment_refusal(refusal: Refusal, words: Words) -> Markup | None:
             )
         case "unknown_invoice":
             return words.say("This invoice is not one of ours. /buy brings a new one. Nothing was taken.")
-        case "not_on_sale":
-            return words.say("That pack is no longer sold at that price. Nothing was charged.")
     return None
 
 

@@ -7,7 +7,7 @@ first photo counts.
 from starbooth.outside.telegram import lean  # noqa: F401  # before aiogram, or it builds every model
 
 # isort: split
-import asyncio
+from datetime import timedelta
 
 from aiogram import F, Router
 from aiogram.types import Message
@@ -20,16 +20,19 @@ from starbooth.domain.generations.errors import PromptEmpty
 from starbooth.domain.generations.photos import keep_photo
 from starbooth.domain.generations.request import clean_prompt
 from starbooth.domain.pictures.errors import PhotoFlaw, PhotoUnreadable
-from starbooth.domain.pictures.photo import LARGEST_PHOTO_MB, take_photo
+from starbooth.domain.pictures.photo import LARGEST_PHOTO_MB, take_photo_in_turn
 from starbooth.domain.studio.awaited import forget_awaited
 from starbooth.domain.studio.drafts import Draft, draft_id_for, read_draft
 from starbooth.domain.studio.errors import NoSuchDraft
 from starbooth.domain.studio.remembered import read_remembered
+from starbooth.domain.users.pace import Pace, take_turn
 from starbooth.doors.bot.desk import Desk, Met
 from starbooth.doors.bot.panel_answers import show_draft
 from starbooth.outside.telegram.client import fetch_file
 from starbooth.outside.telegram.errors import FileTooLarge
 
+# Also of finished pictures to vary: each is unpacked, which takes memory and a second of a processor.
+PHOTOS = Pace(kind="photo", most=15, within=timedelta(minutes=1))
 _LARGEST_BYTES = LARGEST_PHOTO_MB * 1024 * 1024
 
 
@@ -83,13 +86,15 @@ class _Photos:
     async def _take_in(self, message: Message, met: Met, *, key: str) -> PhotoReference:
         """Fetch the photo, make it plain, and keep it under this key. Repeat: harmless.
 
-        Raises: PhotoUnreadable, Unavailable.
+        Raises: TooOften, PhotoUnreadable, Unavailable.
         """
+        async with self._desk.database.transaction() as tx:
+            await take_turn(tx, user_id=met.guest.user_id, pace=PHOTOS, key=key)
         try:
             body = await fetch_file(self._desk.bot, _file_id(message), limit_bytes=_LARGEST_BYTES)
         except FileTooLarge as error:
             raise PhotoUnreadable(PhotoFlaw.TOO_LARGE, limit=LARGEST_PHOTO_MB) from error
-        taken = await asyncio.to_thread(take_photo, body)
+        taken = await take_photo_in_turn(body)
         await self._desk.storage.put(key, taken.body, "image/jpeg")
         photo = PhotoReference(key=key, width_px=taken.width_px, height_px=taken.height_px)
         async with self._desk.database.transaction() as tx:

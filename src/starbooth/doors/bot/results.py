@@ -7,7 +7,7 @@ the same when it is handled twice. Only a file that is sent may come twice.
 from starbooth.outside.telegram import lean  # noqa: F401  # before aiogram, or it builds every model
 
 # isort: split
-import asyncio
+from contextlib import suppress
 from dataclasses import replace
 
 from aiogram import F, Router
@@ -15,7 +15,7 @@ from aiogram.types import CallbackQuery
 
 from starbooth.base.database import Tx
 from starbooth.base.errors import Refusal
-from starbooth.domain.gallery.errors import NoFile
+from starbooth.domain.gallery.errors import NoFile, NoSuchPicture
 from starbooth.domain.gallery.of_order import find_picture
 from starbooth.domain.gallery.pictures import (
     KeptPicture,
@@ -32,7 +32,7 @@ from starbooth.domain.generations.request import Recipient
 from starbooth.domain.orders.end import OrderState
 from starbooth.domain.orders.errors import NoSuchOrder
 from starbooth.domain.orders.read import read_order
-from starbooth.domain.pictures.photo import take_photo
+from starbooth.domain.pictures.photo import take_photo_in_turn
 from starbooth.domain.stars.errors import NotEnoughStars
 from starbooth.domain.studio.drafts import Draft, draft_id_for
 from starbooth.domain.users.pace import take_turn
@@ -41,6 +41,7 @@ from starbooth.doors.bot.answers import word_refusal
 from starbooth.doors.bot.desk import Desk, Met
 from starbooth.doors.bot.gallery import ORIGINALS, send_original
 from starbooth.doors.bot.panel_answers import show_draft
+from starbooth.doors.bot.photos import PHOTOS
 from starbooth.doors.bot.presses import Again, Pressed, again_of, order_once
 from starbooth.doors.bot.result_moves import Move, Verb, parse_move
 from starbooth.doors.bot.result_rows import Result
@@ -98,8 +99,12 @@ class _Results:
             case Verb.VIEW | Verb.OVERVIEW | Verb.SHAPES | Verb.DELETE | Verb.KEEP:
                 await self._turn(move, result, met, message_id)
                 return Pressed(toast="")
-            case Verb.VARY | Verb.SHAPE:
+            case Verb.VARY:
                 return await self._order(move, result, met, query)
+            case Verb.SHAPE:
+                pressed = await self._order(move, result, met, query)
+                await self._fold(move, result, met, message_id)
+                return pressed
             case Verb.WORDS:
                 return await self._ask_for_words(move, result, met, query)
             case Verb.ORIGINAL:
@@ -121,6 +126,11 @@ class _Results:
         """Other buttons below the same message, and a favourite set or not."""
         shown = await self._draw(move, result, met)
         await self._show_rows(shown, met, message_id)
+
+    async def _fold(self, move: Move, result: Result, met: Met, message_id: int | None) -> None:
+        """Put the picture's own buttons back where a list stood. Repeat: harmless."""
+        with suppress(NoSuchPicture):  # deleted meanwhile: its list stays, which still orders
+            await self._turn(replace(move, verb=Verb.VIEW, value=""), result, met, message_id)
 
     async def _draw(self, move: Move, result: Result, met: Met) -> tuple[rows.Row, ...]:
         number, words = move.number, met.words
@@ -154,6 +164,8 @@ class _Results:
         """Order a variation, or the same in another shape; one of each button at a time."""
         value, price = _read_value(move)
         if move.verb is Verb.VARY:
+            async with self._desk.database.transaction() as tx:
+                await take_turn(tx, user_id=met.guest.user_id, pace=PHOTOS, key=query.id)
             asked = await self._vary(move, result, met)
         else:
             asked = reshape(result, move.number, Shape(value))
@@ -179,7 +191,7 @@ class _Results:
         Raises: NoSuchPicture, NoFile, PhotoUnreadable, Unavailable.
         """
         body = await self._fetch(move, met)
-        taken = await asyncio.to_thread(take_photo, body, shortest_side_px=_SHORTEST_OWN_PX)
+        taken = await take_photo_in_turn(body, shortest_side_px=_SHORTEST_OWN_PX)
         photo = PhotoReference(
             key=vary_photo_key(move.order_id, move.number),
             width_px=taken.width_px,
