@@ -227,6 +227,18 @@ def reconcile(
 
 
 @app.command()
+def storage(
+    delete: Annotated[
+        bool, typer.Option("--delete", help="Delete files that nobody names and that are older than a day.")
+    ] = False,
+) -> None:
+    """Compare the files in storage with those that the database names."""
+    from starbooth.cli.storage import compare_storage
+
+    sys.exit(_await(compare_storage(_settings(), deletes=delete)))
+
+
+@app.command()
 def costs(
     days: Annotated[int, typer.Option(min=1, max=3650, help="Of how many last days.")] = 30,
 ) -> None:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from starbooth.base import jobs
+from starbooth.base.clock import now
 from starbooth.base.database import Tx
 from starbooth.base.errors import Unavailable
 from starbooth.base.settings import Settings
@@ -35,6 +36,7 @@ from starbooth.domain.orders.cart import STARS_ARRIVED
 from starbooth.domain.orders.end import OrderState
 from starbooth.domain.orders.read import read_order
 from starbooth.domain.payments.purchases import close_expired
+from starbooth.domain.privacy.strays import sweep_storage
 from starbooth.domain.studio.drafts import forget_old_drafts
 from starbooth.domain.users.guests import Language
 from starbooth.doors.bot.inbox import forget_old_updates
@@ -202,6 +204,9 @@ def _timers(booth: Booth, desk: _Desk, stop: asyncio.Event) -> list[Any]:
             await forget_old_updates(tx)
             await forget_old_galleries(tx)
 
+    async def compare_storage() -> None:
+        await sweep_storage(booth.database, booth.storage, at=now())
+
     return [
         jobs.every(1.0, sweep_orders, stop=stop),
         jobs.every(1.0, sweep_overdue, stop=stop),
@@ -212,4 +217,5 @@ def _timers(booth: Booth, desk: _Desk, stop: asyncio.Event) -> list[Any]:
         jobs.every(60.0, tidy_studio, stop=stop),
         jobs.every(5.0, delete_files, stop=stop),
         jobs.every(3600.0, tidy, stop=stop),
+        jobs.every(3600.0, compare_storage, stop=stop),
     ]

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from starbooth.base.clock import now
 from starbooth.doors.files.serve import stored_files
+from starbooth.outside.storage.contract import Storage
 from starbooth.outside.storage.links import sign
 from starbooth.outside.storage.store import open_storage
 
@@ -19,8 +20,12 @@ WEIGHTS_KEY = "loras/corder.safetensors"
 
 
 @pytest.fixture
-async def web(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    storage = open_storage(f"file://{tmp_path / 'storage'}")
+def storage(tmp_path: Path) -> Storage:
+    return open_storage(f"file://{tmp_path / 'storage'}")
+
+
+@pytest.fixture
+async def web(storage: Storage) -> AsyncIterator[httpx.AsyncClient]:
     await storage.put(KEY, b"picture", "image/png")
     await storage.put(WEIGHTS_KEY, b"weights", "application/octet-stream")
     await storage.put("secrets/key.pem", b"key", "text/plain")
@@ -42,7 +47,29 @@ class TestSignedLinks:
         assert (answer.status_code, answer.content) == (200, b"picture")
         assert answer.headers["content-type"] == "image/png"
         assert answer.headers["x-content-type-options"] == "nosniff"
-        assert "private" in answer.headers["cache-control"]
+        assert answer.headers["referrer-policy"] == "no-referrer"
+
+    async def test_a_copy_in_a_browser_lives_no_longer_than_the_link(self, web: httpx.AsyncClient) -> None:
+        caching = [(await web.get(link(minutes=each))).headers["cache-control"] for each in (2, 600)]
+        assert caching[1] == "private, max-age=3600"
+        assert int(caching[0].removeprefix("private, max-age=")) <= 120
+        assert (await web.get(link(WEIGHTS_KEY))).headers["cache-control"] == "no-store"
+
+    async def test_a_large_file_comes_whole(self, web: httpx.AsyncClient, storage: Storage) -> None:
+        body = bytes(range(256)) * 20_000
+        await storage.put("exports/ca/1.zip", body, "application/zip")
+        answer = await web.get(link("exports/ca/1.zip"))
+        assert answer.content == body
+        assert answer.headers["content-length"] == str(len(body))
+        assert answer.headers["cache-control"] == "no-store"
+
+    async def test_guests_photos_open_by_no_link_at_all(
+        self, web: httpx.AsyncClient, storage: Storage
+    ) -> None:
+        for key in ("photos/cdraft.jpg", "training/cset/cphoto.jpg"):
+            await storage.put(key, b"a face", "image/jpeg")
+            answer = await web.get(link(key))
+            assert answer.status_code == 404
 
     async def test_lora_weights_go_out_as_plain_bytes(self, web: httpx.AsyncClient) -> None:
         answer = await web.get(link(WEIGHTS_KEY))

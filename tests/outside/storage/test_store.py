@@ -51,6 +51,27 @@ class TestStorage:
         await storage.put(KEY, b"second", "image/png")
         assert await storage.get(KEY) == b"second"
 
+    async def test_a_file_goes_in_from_the_disk_and_comes_out_in_pieces(
+        self, storage: Storage, tmp_path: Path
+    ) -> None:
+        body = bytes(range(256)) * 12_000
+        (tmp_path / "large").write_bytes(body)
+        await storage.put_file(KEY, tmp_path / "large", "application/zip")
+        pieces = [piece async for piece in storage.stream(KEY)]
+        assert b"".join(pieces) == body
+        assert await storage.get(KEY) == body
+
+    async def test_the_pieces_of_nothing_are_missing(self, storage: Storage) -> None:
+        with pytest.raises(StoredFileMissing, match=KEY):
+            await anext(storage.stream(KEY))
+
+    async def test_a_file_tells_its_size_and_when_it_was_put(self, storage: Storage) -> None:
+        await storage.put(KEY, b"seven..", "image/png")
+        found = await storage.look_at(KEY)
+        assert (found.key, found.size_bytes) == (KEY, 7)
+        assert found.stored_at.tzinfo is not None
+        assert [each async for each in storage.list_files("pictures")] == [found]
+
     async def test_an_empty_file_is_a_file(self, storage: Storage) -> None:
         await storage.put(KEY, b"", "image/png")
         assert (await storage.get(KEY), await storage.size(KEY)) == (b"", 0)
@@ -84,7 +105,7 @@ class TestStorage:
         for key in WRONG_KEYS:
             with pytest.raises(ValueError, match="not a storage key"):
                 await storage.put(key, b"x", "image/png")
-            for call in (storage.get, storage.delete, storage.size):
+            for call in (storage.get, storage.delete, storage.size, storage.look_at):
                 with pytest.raises(ValueError, match="not a storage key"):
                     await call(key)
         assert [key async for key in storage.list()] == []

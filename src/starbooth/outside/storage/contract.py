@@ -4,6 +4,9 @@ Knows no picture, order or address: a file is a key, its bytes and a content typ
 """
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
 from starbooth.base.errors import Unavailable
@@ -21,6 +24,15 @@ class StorageUnavailable(Unavailable):
     """The disk or bucket did not answer properly; trying again later may work."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class StoredFile:
+    """A file as storage tells of it. stored_at: when it was put last; aware."""
+
+    key: str
+    size_bytes: int
+    stored_at: datetime
+
+
 class Storage(Protocol):
     """A place for files. Keys match `storage.store.check_key`; a wrong one is a bug and raises ValueError."""
 
@@ -31,8 +43,22 @@ class Storage(Protocol):
         """
         ...
 
+    async def put_file(self, key: str, path: Path, content_type: str) -> None:
+        """`put` of a file on this disk, of any size, in bounded memory. Repeat: replaces.
+
+        Raises: StorageUnavailable.
+        """
+        ...
+
     async def get(self, key: str) -> bytes:
         """All bytes. Raises: StoredFileMissing, StorageUnavailable."""
+        ...
+
+    def stream(self, key: str) -> AsyncIterator[bytes]:
+        """The bytes piece by piece, in bounded memory.
+
+        Raises while iterating: StoredFileMissing (before the first piece), StorageUnavailable.
+        """
         ...
 
     async def delete(self, key: str) -> None:
@@ -44,6 +70,14 @@ class Storage(Protocol):
 
         Raises: StorageUnavailable while iterating.
         """
+        ...
+
+    def list_files(self, prefix: str = "") -> AsyncIterator[StoredFile]:
+        """`list` with all that is known of each file. Raises: StorageUnavailable while iterating."""
+        ...
+
+    async def look_at(self, key: str) -> StoredFile:
+        """What is known of one file. Raises: StoredFileMissing, StorageUnavailable."""
         ...
 
     async def size(self, key: str) -> int:

@@ -20,13 +20,20 @@ from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from starbooth.base.errors import SettingError
-from starbooth.outside.storage.contract import Storage, StorageUnavailable, StoredFileMissing
+from starbooth.outside.storage.contract import (
+    Storage,
+    StorageUnavailable,
+    StoredFile,
+    StoredFileMissing,
+)
 
 if TYPE_CHECKING:
+    from obstore import ObjectMeta
     from obstore.store import ClientConfig, RetryConfig  # exist for type checkers only
 
 SETTING = "STARBOOTH_STORAGE"
 SCHEMES = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "adl")
+_PIECE_BYTES = 1024 * 1024
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}(/[A-Za-z0-9][A-Za-z0-9._-]{0,127}){0,7}")
 
 
@@ -80,12 +87,27 @@ class ObjectStorage:
         with _named(key):
             await obstore.put_async(self._store, key, body, attributes=attributes, use_multipart=False)
 
+    async def put_file(self, key: str, path: Path, content_type: str) -> None:
+        """See Storage.put_file."""
+        check_key(key)
+        attributes = {"Content-Type": content_type} if self._keeps_types else None
+        with _named(key):
+            await obstore.put_async(self._store, key, path, attributes=attributes, max_concurrency=2)
+
     async def get(self, key: str) -> bytes:
         """See Storage.get."""
         check_key(key)
         with _named(key):
             found = await obstore.get_async(self._store, key)
             return bytes(await found.bytes_async())
+
+    async def stream(self, key: str) -> AsyncIterator[bytes]:
+        """See Storage.stream."""
+        check_key(key)
+        with _named(key):
+            found = await obstore.get_async(self._store, key)
+            async for piece in found.stream(min_chunk_size=_PIECE_BYTES):
+                yield bytes(piece)
 
     async def delete(self, key: str) -> None:
         """See Storage.delete."""
@@ -98,18 +120,27 @@ class ObjectStorage:
 
     async def list(self, prefix: str = "") -> AsyncIterator[str]:
         """See Storage.list."""
+        async for found in self.list_files(prefix):
+            yield found.key
+
+    async def list_files(self, prefix: str = "") -> AsyncIterator[StoredFile]:
+        """See Storage.list_files."""
         if prefix:
             check_key(prefix)
         with _named(prefix):
             async for batch in obstore.list(self._store, prefix=prefix or None):
                 for found in batch:
-                    yield found["path"]
+                    yield _told(found)
+
+    async def look_at(self, key: str) -> StoredFile:
+        """See Storage.look_at."""
+        check_key(key)
+        with _named(key):
+            return _told(await obstore.head_async(self._store, key))
 
     async def size(self, key: str) -> int:
         """See Storage.size."""
-        check_key(key)
-        with _named(key):
-            return (await obstore.head_async(self._store, key))["size"]
+        return (await self.look_at(key)).size_bytes
 
     async def health(self) -> str:
         """See Storage.health."""
@@ -123,6 +154,10 @@ class ObjectStorage:
         finally:
             await self.delete(key)
         return f"{self._where} keeps and gives back"
+
+
+def _told(found: "ObjectMeta") -> StoredFile:
+    return StoredFile(key=found["path"], size_bytes=found["size"], stored_at=found["last_modified"])
 
 
 _RETRIES: "RetryConfig" = {"max_retries": 3, "retry_timeout": timedelta(seconds=30)}
