@@ -126,6 +126,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--lora-origin", action="append", default=[], help="an address of which LoRA weights may be fetched"
     )
+    parser.add_argument(
+        "--save-memory", action="store_true", help="trainings need less memory and a third more time"
+    )
     parser.add_argument("--faults", action="store_true", help="allow PUT /darkroom/faults, for tests")
     return parser
 
@@ -133,7 +136,7 @@ def _parser() -> argparse.ArgumentParser:
 def _painter_opener(given: argparse.Namespace) -> Callable[[], Painter]:
     if given.painter == "instant":
         return lambda: InstantPainter(seconds=given.instant_seconds)
-    return lambda: painters.open_painter(given.weights, given.device)
+    return lambda: painters.open_painter(given.weights, given.device, saves_memory=given.save_memory)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -16,12 +16,16 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from starbooth.darkroom import records
+from starbooth.darkroom.easel import Easel
 from starbooth.darkroom.faults import RULES, Faults, FaultyAnswers
 from starbooth.darkroom.files import FileStore
 from starbooth.darkroom.foreman import Foreman
 from starbooth.darkroom.gate import Gate, parsed_body
 from starbooth.darkroom.jobqueue import JobQueue
 from starbooth.darkroom.journal import Journal
+from starbooth.darkroom.lora_training.archive import Archives
+from starbooth.darkroom.lora_training.results import Results
+from starbooth.darkroom.lora_training.workshop import Workshop
 from starbooth.darkroom.loras import Loras
 from starbooth.darkroom.materials import Materials
 from starbooth.darkroom.painter import Painter
@@ -82,9 +86,17 @@ class Darkroom:
         self.loras = Loras(
             folder / "loras", self.files, files_url=files_url, origins=settings.lora_origins, now=now
         )
-        self.materials = Materials(photos=Photos(files=self.files, files_url=files_url), loras=self.loras)
+        self.materials = Materials(
+            photos=Photos(files=self.files, files_url=files_url),
+            archives=Archives(files=self.files, files_url=files_url),
+            loras=self.loras,
+        )
+        easel, results = Easel(), Results(files=self.files, files_url=files_url)
+        self.workshop = Workshop(self.queue, easel, results, folder / "trainings", now=now)
         self.foreman = Foreman(
-            self.queue, self.files, self.materials, self.faults, files_url=files_url, now=now
+            *(self.queue, self.files, self.materials, self.faults, easel, self.workshop),
+            files_url=files_url,
+            now=now,
         )
         self.painter: Painter | None = None
 
@@ -112,7 +124,7 @@ class Darkroom:
     async def _sweep(self) -> None:
         """Forget old requests and delete expired files, again and again."""
         while True:
-            for sweep in (self.files.sweep, self.uploads.sweep, self.loras.sweep):
+            for sweep in (self.files.sweep, self.uploads.sweep, self.loras.sweep, self.workshop.sweep):
                 try:
                     await asyncio.to_thread(sweep)
                 except OSError:
@@ -144,7 +156,7 @@ def build_app(settings: Settings, *, on_crash: Callable[[BaseException], None]) 
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.allowed_origins,
-            allow_methods=["GET", "POST", "PUT"],
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
             allow_headers=["*"],
             expose_headers=["x-fal-request-id"],
         )
@@ -184,7 +196,8 @@ def _watch(task: asyncio.Task[None], *, on_crash: Callable[[BaseException], None
 def _add_routes(app: FastAPI, room: Darkroom) -> None:
     gate = Gate(room.settings.key, room.tokens)
     url = room.settings.public_url
-    queue = QueueApi(queue=room.queue, take_in=room.materials.take_in, public_url=url)
+    materials = room.materials
+    queue = QueueApi(queue=room.queue, take_in=materials.take_in, drop=materials.drop, public_url=url)
     storage = StorageApi(files=room.files, uploads=room.uploads, tokens=room.tokens, public_url=url)
     app.include_router(requests_router(queue, gate))
     app.include_router(previews_router(queue))

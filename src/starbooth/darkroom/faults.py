@@ -27,9 +27,11 @@ class Place(StrEnum):
     STREAM = "stream"
     RESULT = "result"
     CANCEL = "cancel"
+    FINISH = "finish"
     UPLOAD = "upload"
     FILE = "file"
     PAINTING = "painting"
+    TRAINING = "training"
     WEBHOOK = "webhook"
 
 
@@ -50,6 +52,22 @@ class PaintingFault(StrEnum):
     NSFW = "nsfw"
 
 
+class TrainingFault(StrEnum):
+    """never: stays in progress until cancelled. error: ends as `error`, or with `status` and `body`, or as a
+    lost runner. The others end well: without weights, with weights that are a pickle, a page, cut off, larger
+    than any LoRA, or not there any more; or with a config that is a page."""
+
+    NEVER = "never"
+    ERROR = "error"
+    EMPTY = "empty"
+    PICKLE = "pickle"
+    WRONG = "wrong"
+    BROKEN = "broken"
+    HUGE = "huge"
+    EXPIRED = "expired"
+    WRONG_CONFIG = "wrong_config"
+
+
 class WebhookFault(StrEnum):
     """lost: never sent. twice: sent again. forged: signed by a strange key. late: sent after `delay_s`."""
 
@@ -66,7 +84,8 @@ class Rule:
     times: how often it strikes; None means always. after: how many fitting occasions go well first.
     HTTP places: wait `delay_s`, then answer as fal words `error`, or `status` with `body` (text is sent as
     HTML, else JSON), with no work done; or with `drop`, cut the connection "before" the work or "after" it
-    was done; or else go on. Painting and webhooks: see there.
+    was done; or else go on. Painting, training and webhooks: see there.
+    at_step: so many steps of a training run before `never` or `error` strikes.
     pictures: those of a batch, from 0 on, that a painting fault hits; None means all, of "short" the last.
     """
 
@@ -83,6 +102,8 @@ class Rule:
     drop: Literal["before", "after"] | None = None
     painting: PaintingFault | None = None
     pictures: frozenset[Annotated[int, Field(ge=0, le=3)]] | None = None
+    training: TrainingFault | None = None
+    at_step: Annotated[int, Field(ge=0)] = 0
     webhook: WebhookFault | None = None
 
     @property
@@ -167,7 +188,7 @@ def place_of(method: str, path: str) -> Place | None:
         return Place.UPLOAD
     if method == "GET" and "files" in parts:
         return Place.FILE
-    if parts[-1] in {"status", "stream", "cancel"}:
+    if parts[-1] in {"status", "stream", "cancel", "finish"}:
         return Place(parts[-1])
     if method == "GET" and "requests" in parts:
         return Place.RESULT

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-NAME = re.compile(r"([0-9a-f]{1,12})-[A-Za-z0-9_-]{32}\.[a-z0-9]{1,8}")
+NAME = re.compile(r"([0-9a-f]{1,12})-[A-Za-z0-9_-]{32}\.[a-z0-9]{1,11}")
 UNKNOWN_TYPE = "application/octet-stream"
 UNKNOWN_ENDING = "bin"
 SHOWN_TYPES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"})
@@ -40,9 +40,12 @@ class FileStore:
         self._folder = folder
         self._now = now
 
-    def new_name(self, content_type: str, *, lifetime_s: int) -> str:
-        """An unguessable name for a file of this type that expires in `lifetime_s`."""
-        ending = ENDINGS.get(content_type.partition(";")[0].strip().lower(), UNKNOWN_ENDING)
+    def new_name(self, content_type: str, *, lifetime_s: int, ending: str | None = None) -> str:
+        """An unguessable name for a file of this type that expires in `lifetime_s`.
+
+        ending: what the name ends in, where the type does not tell; what it is served as follows from it.
+        """
+        ending = ending or ENDINGS.get(content_type.partition(";")[0].strip().lower(), UNKNOWN_ENDING)
         return f"{int(self._now()) + lifetime_s:x}-{secrets.token_urlsafe(24)}.{ending}"
 
     def keep(self, name: str, content: bytes) -> None:
@@ -69,6 +72,14 @@ class FileStore:
             return None
         path = self._folder / name
         return path if path.is_file() else None
+
+    def delete(self, name: str) -> bool:
+        """Delete a file now. False where there is none. Safe to repeat."""
+        path = self.find(name)
+        if path is None:
+            return False
+        path.unlink(missing_ok=True)
+        return True
 
     def sweep(self) -> int:
         """Delete what has expired, and pieces of writes that never ended. Returns how many."""

@@ -1,7 +1,8 @@
 """Takes jobs from the queue, has them painted one at a time, and brings back their ends.
 
-Decides what an end looks like: fal's result JSON, a failure, a cancel. Knows the painter by its protocol
-only.
+One thread owns the device. Pictures are painted in turn; while a training is going on, the `Workshop` does a
+slice of it after each picture, and slice after slice where none waits. Decides what the end of a picture
+looks like: fal's result JSON, a failure, a cancel. Knows the painter by its protocol only.
 """
 
 import asyncio
@@ -15,11 +16,12 @@ from dataclasses import dataclass, replace
 from PIL import Image
 
 from starbooth.darkroom.easel import Easel
-from starbooth.darkroom.endings import internal_error, refused, runner_lost
+from starbooth.darkroom.endings import by_rule, internal_error, refused, runner_lost
 from starbooth.darkroom.faults import Faults, PaintingFault, Place, Rule
 from starbooth.darkroom.files import FileStore
 from starbooth.darkroom.jobqueue import JobQueue
-from starbooth.darkroom.jobs import Ending, Job, Json, LiveJob, Preview, State, cancelled, failed
+from starbooth.darkroom.jobs import Ending, Job, Json, LiveJob, Preview, State, cancelled
+from starbooth.darkroom.lora_training.workshop import Ended, Workshop
 from starbooth.darkroom.loras import unusable
 from starbooth.darkroom.materials import Materials
 from starbooth.darkroom.painter import LoraUnfit, OnStep, Painter, Peek, Stopped
@@ -69,6 +71,8 @@ class Foreman:
         files: FileStore,
         materials: Materials,
         faults: Faults,
+        easel: Easel,
+        workshop: Workshop,
         *,
         files_url: str,
         now: Callable[[], float],
@@ -79,7 +83,8 @@ class Foreman:
         self._files_url = files_url
         self._faults = faults
         self._now = now
-        self._easel = Easel()
+        self._easel = easel
+        self._workshop = workshop
         self._is_stopping = False
         self._is_painting = False
         self._open_ends = asyncio.Semaphore(MOST_OPEN_ENDS)
@@ -90,23 +95,59 @@ class Foreman:
         on_ready(painter)
         async with asyncio.TaskGroup() as tasks:
             while not self._is_stopping:
-                live = await self._queue.take()
-                rule = self._faults.strike(Place.PAINTING)
-                if rule is not None and rule.painting is PaintingFault.NEVER:
-                    tasks.create_task(self._hold(live))
-                    continue
-                ending = await self._paint(painter, live, rule)
-                if ending is not None:
-                    await self._open_ends.acquire()
-                    tasks.create_task(self._end(live, ending))
+                is_training = self._workshop.is_busy
+                live = self._queue.take_picture() if is_training else await self._queue.take()
+                if live is not None:
+                    await self._begin(painter, live, tasks)
+                if self._workshop.is_busy and (ended := await self._workshop.advance()) is not None:
+                    await self._part_with(ended, tasks)
+            await self._workshop.leave()
+
+    async def _begin(self, painter: Painter, live: LiveJob, tasks: asyncio.TaskGroup) -> None:
+        """Paint a picture, or take up a training."""
+        rule = self._faults.strike(Place.TRAINING if live.job.is_training else Place.PAINTING)
+        if rule is not None and rule.painting is PaintingFault.NEVER:
+            tasks.create_task(self._hold(live))
+            return
+        work = self._take_up if live.job.is_training else self._paint
+        ending = await work(painter, live, rule)
+        if ending is not None:
+            await self._open_ends.acquire()
+            tasks.create_task(self._end(live, ending))
+
+    async def _take_up(self, trainer: Painter, live: LiveJob, rule: Rule | None) -> Ending | None:
+        """Begin a training; its end where it cannot be begun."""
+        if live.job.attempts >= MOST_ATTEMPTS:
+            return runner_lost(f"Runner lost {MOST_ATTEMPTS} times")
+        await self._queue.count_attempt(live)
+        try:
+            await self._gather(live)
+            recipe = await asyncio.to_thread(self._materials.recipe, live.job.arguments)
+        except Stopped:
+            return cancelled()
+        except InvalidInput as error:
+            return refused(error.details)
+        self._workshop.begin(trainer, live, recipe, rule)
+        return None
+
+    async def _part_with(self, ended: Ended, tasks: asyncio.TaskGroup) -> None:
+        """Let a training go that is over, well or not."""
+        if ended.ending is None:
+            tasks.create_task(self._hold(ended.live))
+            return
+        await self._open_ends.acquire()
+        tasks.create_task(self._end(ended.live, _with_logs(ended.ending, ended.live)))
 
     @property
     def is_painting(self) -> bool:
-        """Whether a job is before the painter at this moment."""
-        return self._is_painting
+        """Whether a job is before the painter at this moment, or a training goes on."""
+        return self._is_painting or self._workshop.is_busy
 
     def stop(self) -> None:
-        """Have the painter stop after the step it is in; the job stays unfinished in the journal."""
+        """Have the painter stop after the step it is in; the job stays unfinished in the journal.
+
+        A training keeps what it has learned, and goes on from there after the next start.
+        """
         self._is_stopping = True
 
     async def _end(self, live: LiveJob, ending: Ending) -> None:
@@ -114,12 +155,20 @@ class Foreman:
             await self._queue.end(live, ending)
         finally:
             self._open_ends.release()
+        await self._clear(live)
 
     async def _hold(self, live: LiveJob) -> None:
         """A job under the fault `never`: in progress until somebody cancels it."""
         while not live.stop_asked:
             await live.next_change.wait()
         await self._queue.end(live, cancelled())
+        await self._clear(live)
+
+    async def _clear(self, live: LiveJob) -> None:
+        """Delete what only an unfinished training needs. A kill before leaves it to the sweep."""
+        if live.job.is_training:
+            await asyncio.to_thread(self._workshop.clear, live)
+            await asyncio.to_thread(self._materials.drop, live.job.arguments)
 
     async def _paint(self, painter: Painter, live: LiveJob, rule: Rule | None) -> Ending | None:
         """The end of a job; None when the server stops in the middle of it."""
@@ -180,7 +229,7 @@ class Foreman:
     def _expose(self, painter: Painter, job: Job, on_step: OnStep, rule: Rule | None) -> Ending:
         """Paint and keep the pictures. Runs in the painter's thread. Raises: Stopped, InvalidInput."""
         if rule is not None and rule.painting is PaintingFault.ERROR:
-            return _error_by_rule(rule)
+            return by_rule(rule)
         scene = self._materials.scene(job.arguments)
         started = time.perf_counter()
         pictures = painter.paint(scene, on_step)
@@ -258,18 +307,3 @@ def _spoilt(content: bytes, fault: PaintingFault | None) -> bytes:
 
 def _with_logs(ending: Ending, live: LiveJob) -> Ending:
     return replace(ending, logs=tuple(live.logs))
-
-
-def _error_by_rule(rule: Rule) -> Ending:
-    answer = rule.answer
-    if answer is None:
-        return runner_lost()
-    body = answer.body if isinstance(answer.body, dict) else {"detail": answer.body or "Runner lost"}
-    error_type = answer.headers.get("X-Fal-Error-Type") or body.get("error_type") or "runner_server_error"
-    is_ours = answer.status == 422  # a model's answer, not an accident on the way to it
-    return failed(
-        status_code=answer.status,
-        answer=body,
-        error="Invalid input" if is_ours else "Runner lost",
-        error_type="bad_request" if is_ours else error_type,
-    )

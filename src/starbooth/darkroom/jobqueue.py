@@ -2,7 +2,8 @@
 alive.
 
 A job is answered for only when it is in the journal, and is seen as finished only when its end is in the
-journal. It knows nothing of painting: the foreman takes jobs from here and brings ends back.
+journal. Pictures and trainings stand in lines of their own, since a training takes as long as a thousand
+pictures. It knows nothing of painting: the foreman takes jobs from here and brings ends back.
 """
 
 import asyncio
@@ -40,7 +41,7 @@ class JobQueue:
         self._journal = journal
         self._owe = owe
         self._now = now
-        self._line = Line()
+        self._pictures, self._trainings = Line(), Line()
         self._live: dict[str, LiveJob] = {}
         self._by_number: dict[int, LiveJob] = {}
         self._arrived = asyncio.Event()
@@ -48,9 +49,10 @@ class JobQueue:
 
     def recover(self) -> int:
         """Put every job without an end back in the line, as after a crash. Returns how many."""
-        jobs = records.unfinished(self._journal)
+        jobs, finishing = records.unfinished(self._journal), records.finishing(self._journal)
         for job in jobs:
             self._join(job)
+            self._by_number[job.number].finish_asked = job.number in finishing
         return len(jobs)
 
     async def accept(self, job: Job, *, longest_line: int | None = None) -> Accepted:
@@ -60,7 +62,8 @@ class JobQueue:
 
         Raises: LineFull, KeyReused.
         """
-        if len(self._line) >= LONGEST_LINE or (longest_line is not None and len(self._line) > longest_line):
+        waiting = len(self._line_of(job))
+        if waiting >= LONGEST_LINE or (longest_line is not None and waiting > longest_line):
             raise LineFull
         accepted = await self._journal.write(partial(records.accept, job=job))
         if accepted.is_new:
@@ -77,13 +80,26 @@ class JobQueue:
 
     def position(self, live: LiveJob) -> int:
         """How many are painted before it; 0 for the next one and for one that is being painted."""
-        return 0 if live.is_running else self._line.position(live.job.number, live.job.priority)
+        return 0 if live.is_running else self._line_of(live.job).position(live.job.number, live.job.priority)
 
     async def take(self) -> LiveJob:
-        """Wait for the next job and begin it."""
-        while (number := self._line.next()) is None:
+        """Wait for the next job and begin it: a picture, or a training where no picture waits."""
+        while (number := self._pictures.next()) is None and (number := self._trainings.next()) is None:
             self._arrived.clear()
             await self._arrived.wait()
+        return self._begin(number)
+
+    def take_picture(self) -> LiveJob | None:
+        """Begin the next picture, if one waits."""
+        number = self._pictures.next()
+        return None if number is None else self._begin(number)
+
+    @property
+    def has_pictures(self) -> bool:
+        """Whether a picture waits. May be asked from any thread."""
+        return len(self._pictures) > 0
+
+    def _begin(self, number: int) -> LiveJob:
         live = self._by_number[number]
         live.is_running = True
         live.announce()
@@ -92,6 +108,10 @@ class JobQueue:
     async def count_attempt(self, live: LiveJob) -> None:
         """Write down that painting begins."""
         await self._journal.write(partial(records.begin, number=live.job.number))
+
+    async def note_progress(self, live: LiveJob) -> None:
+        """Write down that a long job got further than it had been; the next attempt is its first again."""
+        await self._journal.write(partial(records.get_on, number=live.job.number))
 
     async def end(self, live: LiveJob, ending: Ending) -> None:
         """Write the end and its webhook, then let it be seen. The first end stands."""
@@ -117,6 +137,25 @@ class JobQueue:
         await self.end(live, cancelled())
         return Cancelling.OK
 
+    async def finish(self, request_id: str) -> Cancelling:
+        """Have a training end well with what it has learned so far; one that never began is cancelled.
+
+        When this returns, it is on the disk. Safe to repeat. A picture has no such end: it is as unknown as
+        a request that never was.
+        """
+        live = self._live.get(request_id)
+        if live is None:
+            ended = self.find_ended(request_id)
+            is_known = ended is not None and ended[0].is_training
+            return Cancelling.TOO_LATE if is_known else Cancelling.UNKNOWN
+        if not live.job.is_training:
+            return Cancelling.UNKNOWN
+        if not live.is_running and live.job.attempts == 0:
+            return await self.cancel(request_id)
+        await self._journal.write(partial(records.ask_to_finish, number=live.job.number))
+        live.ask_to_finish()
+        return Cancelling.REQUESTED
+
     def counts(self) -> dict[str, int]:
         """The figures of GET /darkroom/stats. A job that was painted twice because of a crash is one run."""
         ended = records.counts(self._journal)
@@ -133,16 +172,19 @@ class JobQueue:
     def _join(self, job: Job) -> None:
         live = LiveJob(job=job)
         self._live[job.id] = self._by_number[job.number] = live
-        self._line.join(job.number, job.priority)
+        self._line_of(job).join(job.number, job.priority)
         self._arrived.set()
         if job.start_by is not None and job.attempts == 0:
             loop = asyncio.get_running_loop()
             loop.call_later(max(0.0, job.start_by - self._now()), self._time_out, live)
 
+    def _line_of(self, job: Job) -> Line:
+        return self._trainings if job.is_training else self._pictures
+
     def _withdraw(self, live: LiveJob) -> bool:
         """Take it out of the line so that nobody can begin it. False if it does not stand there."""
         try:
-            self._line.leave(live.job.number, live.job.priority)
+            self._line_of(live.job).leave(live.job.number, live.job.priority)
         except KeyError:
             return False
         live.is_running = True

@@ -18,6 +18,9 @@ Json = dict[str, Any]
 PREVIEWS_KEPT = 4
 """Who was told of one a moment ago can still fetch it."""
 
+TRAINERS = frozenset({"fal-ai/flux-lora-fast-training", "fal-ai/flux-lora-portrait-trainer"})
+"""The endpoints that make a LoRA of photos; all others paint."""
+
 
 class State(StrEnum):
     """What the journal says of a job. One that is being painted is still WAITING: a crash repeats it."""
@@ -54,6 +57,11 @@ class Job:
     def app(self) -> str:
         """`owner/app`, the part of the endpoint id by which status, result and cancel are asked for."""
         return "/".join(self.endpoint.split("/")[:2])
+
+    @property
+    def is_training(self) -> bool:
+        """Whether it makes a LoRA, and no pictures."""
+        return self.endpoint in TRAINERS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,12 +108,14 @@ class Preview:
 class LiveJob:
     """A job that has not ended, and what is known of it at this moment. Lives on the event loop.
 
-    `stop_asked` is read by the painting thread between steps.
+    `stop_asked` and `finish_asked` are read by the painting thread between steps. The latter, of a training:
+    it is to end well with what it has learned so far.
     """
 
     job: Job
     is_running: bool = False
     stop_asked: bool = False
+    finish_asked: bool = False
     logs: list[Json] = field(default_factory=list)
     previews: deque[Preview] = field(default_factory=lambda: deque(maxlen=PREVIEWS_KEPT))
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -118,6 +128,11 @@ class LiveJob:
     def ask_to_stop(self) -> None:
         """Have the painter stop after the step it is in."""
         self.stop_asked = True
+        self.announce()
+
+    def ask_to_finish(self) -> None:
+        """Have a training end well after the step it is in."""
+        self.finish_asked = True
         self.announce()
 
     def show(self, preview: Preview) -> None:

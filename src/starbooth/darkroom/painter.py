@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from PIL import Image, ImageOps
 
+from starbooth.darkroom.jobs import Json
+from starbooth.darkroom.lora_training.base import fingerprint
+from starbooth.darkroom.lora_training.recipe import Progress, Recipe, Trainer, Wishes
 from starbooth.darkroom.world.understanding import understood
 from starbooth.darkroom.world.words import caption_of, filled_in
 
@@ -74,8 +77,10 @@ class LoraUnfit(Exception):
         self.reason = reason
 
 
-class Painter(Protocol):
-    """Paints one scene at a time; not to be called by two threads at once."""
+class Painter(Trainer, Protocol):
+    """Paints one scene at a time, also between two pieces of a training; not to be called by two threads at
+    once.
+    """
 
     def paint(self, scene: Scene, on_step: OnStep) -> list[Image.Image]:
         """Paint `scene.count` RGB pictures of exactly the size asked for; the same scene gives the same
@@ -98,6 +103,9 @@ class Manners:
     guidance_by: "guidance_scale" (distilled into the model) or "true_cfg_scale" (two passes per step).
     guidance_factor: strength 1 + (guidance - 1) * factor, for true_cfg_scale.
     least_steps: fewer steps are raised to this many.
+    training_rate_factor: the learning rates that fal's callers know are meant for FLUX; a small model needs
+    larger ones, so many times as large. training_batch: photos per step of a training. training_dropout: the
+    share of steps that learn without words, for a model whose guidance goes against the empty prompt.
     """
 
     prompts: str = "free"
@@ -106,6 +114,9 @@ class Manners:
     guidance_by: str = "guidance_scale"
     guidance_factor: float = 1.0
     least_steps: int = 1
+    training_rate_factor: float = 1.0
+    training_batch: int = 1
+    training_dropout: float = 0.0
 
 
 def read_manners(folder: Path) -> Manners:
@@ -149,11 +160,14 @@ def fitted(picture: Image.Image, width_px: int, height_px: int) -> Image.Image:
 class FluxPainter:
     """Paints with diffusers' FluxPipeline, from photos with its FluxImg2ImgPipeline of the same parts.
 
-    `rack` (see `adapters.Rack`) puts LoRAs on the transformer that both share.
+    `rack` (see `adapters.Rack`) puts LoRAs on the transformer that both share; `base` is its fingerprint.
     """
 
-    def __init__(self, pipeline: Any, photo_pipeline: Any, rack: Any, manners: Manners) -> None:
+    def __init__(
+        self, pipeline: Any, photo_pipeline: Any, rack: Any, manners: Manners, base: str = ""
+    ) -> None:
         self._pipeline = pipeline
+        self._base = base
         self._photo_pipeline = photo_pipeline
         self._rack = rack
         self._manners = manners
@@ -162,11 +176,37 @@ class FluxPainter:
 
     def paint(self, scene: Scene, on_step: OnStep) -> list[Image.Image]:
         """See `Painter.paint`."""
+        self._rack.use(scene.loras)
+        return self._painted(scene, on_step)
+
+    def train(self, recipe: Recipe, folder: Path, wishes: Wishes) -> Generator[Progress]:
+        """See `Trainer.train`."""
+        from starbooth.darkroom.lora_training.teacher import Teacher
+
+        teacher = Teacher(
+            self._pipeline,
+            self._rack,
+            self._manners,
+            recipe,
+            base=self._base,
+            paint=lambda scene: self._painted(scene, lambda _step, _steps, _peek: True)[0],
+        )
+        return teacher.train(folder, wishes)
+
+    def about_training(self) -> Json:
+        """See `Trainer.about_training`."""
+        return {
+            "batch_size": self._manners.training_batch,
+            "learning_rate_factor": self._manners.training_rate_factor,
+            "base_fingerprint": self._base,
+        }
+
+    def _painted(self, scene: Scene, on_step: OnStep) -> list[Image.Image]:
+        """Paint with the LoRAs that are on the rack. Raises: Stopped."""
         import torch
 
         from starbooth.darkroom.glimpse import Glimpse
 
-        self._rack.use(scene.loras)
         width_px, height_px = size_to_paint(self._manners, scene.width_px, scene.height_px, self._multiple_px)
         seeds = [(scene.seed + number) % MOST_SEEDS for number in range(scene.count)]
 
@@ -229,9 +269,9 @@ def _small(picture: Image.Image | None, scene: Scene) -> Image.Image | None:
     return fitted(picture, max(1, round(scene.width_px * shrink)), max(1, round(scene.height_px * shrink)))
 
 
-def open_painter(folder: Path, device: str | None = None) -> Painter:
+def open_painter(folder: Path, device: str | None = None, *, saves_memory: bool = False) -> Painter:
     """Load the model in `folder`; `device` is a torch device, by default the first CUDA device or else the
-    processor.
+    processor. saves_memory: trainings keep fewer numbers and reckon them twice (gradient checkpointing).
 
     Takes some seconds (torch and diffusers are imported here). Reads nothing but the folder.
     Raises: FileNotFoundError if the folder holds no pipeline.
@@ -253,4 +293,8 @@ def open_painter(folder: Path, device: str | None = None) -> Painter:
     photo_pipeline = flux_from_photos(**pipeline.components)
     for each in (pipeline, photo_pipeline):
         each.set_progress_bar_config(disable=True)
-    return FluxPainter(pipeline, photo_pipeline, Rack(pipeline.transformer), manners)
+    pipeline.transformer.requires_grad_(False)
+    if saves_memory:
+        pipeline.transformer.enable_gradient_checkpointing()
+    base = fingerprint(folder)
+    return FluxPainter(pipeline, photo_pipeline, Rack(pipeline.transformer, base), manners, base)

@@ -1,4 +1,4 @@
-"""fal's queue protocol over HTTP: submit, status, stream, result, cancel, and the blocking run."""
+"""fal's queue protocol over HTTP: submit, status, stream, result, cancel, finish, and the blocking run."""
 
 import asyncio
 import hashlib
@@ -6,8 +6,8 @@ import hmac
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
@@ -16,8 +16,10 @@ from pydantic import AnyHttpUrl, TypeAdapter, ValidationError
 from starbooth.darkroom import answers
 from starbooth.darkroom.gate import LARGEST_INPUT_BYTES, Gate, small_body
 from starbooth.darkroom.jobqueue import Cancelling, JobQueue
-from starbooth.darkroom.jobs import Ending, Job, Json, LiveJob
+from starbooth.darkroom.jobs import TRAINERS, Ending, Job, Json, LiveJob
 from starbooth.darkroom.line import Priority
+from starbooth.darkroom.lora_training.archive import LARGEST_INLINE_ZIP_BYTES
+from starbooth.darkroom.lora_training.inputs import parse_training
 from starbooth.darkroom.photos import LARGEST_PHOTO_BYTES
 from starbooth.darkroom.records import Accepted
 from starbooth.darkroom.schemas import (
@@ -34,6 +36,7 @@ LONGEST_LIFETIME_S = 365 * 24 * 3600
 LARGEST_PHOTO_INPUT_BYTES = LARGEST_PHOTO_BYTES * 4 // 3 + LARGEST_INPUT_BYTES
 """A photo can lie in the input as a data URL, a third larger than itself."""
 
+LARGEST_TRAINING_INPUT_BYTES = LARGEST_INLINE_ZIP_BYTES * 4 // 3 + LARGEST_INPUT_BYTES
 LONGEST_KEY = 255
 LONGEST_WEBHOOK_URL = 2048
 WEB_ADDRESS = TypeAdapter(AnyHttpUrl)
@@ -56,6 +59,9 @@ class QueueApi:
     queue: JobQueue
     take_in: Callable[[Json], Json]
     """`Materials.take_in`, called in a thread."""
+
+    drop: Callable[[Json], None]
+    """`Materials.drop`: what was taken in was not needed."""
 
     public_url: str
     ping_s: float = PING_S
@@ -113,9 +119,18 @@ class QueueApi:
 
     async def cancel(self, owner: str, alias: str, request_id: str) -> Response:
         """Take it out of the line, or ask the painter to stop."""
+        return await self._ended_early(self.queue.cancel, f"{owner}/{alias}", request_id)
+
+    async def finish(self, owner: str, alias: str, request_id: str) -> Response:
+        """Have a training end well with what it has learned so far. Not fal's."""
+        return await self._ended_early(self.queue.finish, f"{owner}/{alias}", request_id)
+
+    async def _ended_early(
+        self, end: Callable[[str], Awaitable[Cancelling]], app: str, request_id: str
+    ) -> Response:
         live = self.queue.find(request_id)
-        is_of_app = live is None or live.job.app == f"{owner}/{alias}"
-        answer = await self.queue.cancel(request_id) if is_of_app else Cancelling.UNKNOWN
+        is_of_app = live is None or live.job.app == app
+        answer = await end(request_id) if is_of_app else Cancelling.UNKNOWN
         headers = {"x-fal-request-id": request_id} if answer is not Cancelling.UNKNOWN else {}
         return JSONResponse({"status": answer}, CANCEL_STATUS[answer], headers=headers)
 
@@ -136,17 +151,13 @@ class QueueApi:
 
     async def _accept(self, request: Request, endpoint: str) -> Accepted:
         endpoint = endpoint.strip("/")
-        if endpoint not in ENDPOINTS:
-            raise HTTPException(404, f"Path /{endpoint} not found")
-        largest_bytes = LARGEST_PHOTO_INPUT_BYTES if endpoint in PHOTO_ENDPOINTS else LARGEST_INPUT_BYTES
-        given = parse_arguments(endpoint, await small_body(request, largest_bytes=largest_bytes))
-        arguments = await asyncio.to_thread(self.take_in, given) if names_files(given) else given
+        given = await _parsed(request, endpoint)
         headers, now = request.headers, time.time()
         start_within_s = _start_within_s(headers)
         job = Job(
             id=str(uuid.uuid4()),
             endpoint=endpoint,
-            arguments=choose_seed(arguments),
+            arguments=given,
             priority=_priority(headers),
             request_key=_request_key(headers),
             fingerprint=_fingerprint(endpoint, given),
@@ -155,7 +166,17 @@ class QueueApi:
             start_by=None if start_within_s is None else now + start_within_s,
             accepted_at=now,
         )
-        return await self.queue.accept(job, longest_line=_longest_line(request.query_params))
+        longest_line = _longest_line(request.query_params)
+        arguments = await asyncio.to_thread(self.take_in, given) if names_files(given) else given
+        job = replace(job, arguments=choose_seed(arguments))
+        is_new = False
+        try:
+            accepted = await self.queue.accept(job, longest_line=longest_line)
+            is_new = accepted.is_new
+        finally:
+            if not is_new:
+                self.drop(arguments)
+        return accepted
 
     def _live(self, app: str, request_id: str) -> LiveJob | None:
         live = self.queue.find(request_id)
@@ -205,6 +226,7 @@ def requests_router(api: QueueApi, gate: Gate) -> APIRouter:
     router.add_api_route(base + "/", api.result, methods=["GET"])
     router.add_api_route(base + "/status/stream", api.stream, methods=["GET"])
     router.add_api_route(base + "/cancel", api.cancel, methods=["PUT"])
+    router.add_api_route(base + "/finish", api.finish, methods=["PUT"])
     return router
 
 
@@ -237,6 +259,16 @@ def lifetime_s(headers: Mapping[str, str], *, default_s: int) -> int:
         except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise _invalid_header(name, "expected JSON with expiration_duration_seconds") from error
     return default_s
+
+
+async def _parsed(request: Request, endpoint: str) -> Json:
+    """The input of a request. Raises: HTTPException 404, 413; InvalidInput."""
+    if endpoint in TRAINERS:
+        return parse_training(endpoint, await small_body(request, largest_bytes=LARGEST_TRAINING_INPUT_BYTES))
+    if endpoint not in ENDPOINTS:
+        raise HTTPException(404, f"Path /{endpoint} not found")
+    largest_bytes = LARGEST_PHOTO_INPUT_BYTES if endpoint in PHOTO_ENDPOINTS else LARGEST_INPUT_BYTES
+    return parse_arguments(endpoint, await small_body(request, largest_bytes=largest_bytes))
 
 
 async def _is_set_within(event: asyncio.Event, timeout_s: float) -> bool:

@@ -70,6 +70,16 @@ def begin(connection: sqlite3.Connection, number: int) -> None:
     connection.execute("UPDATE jobs SET attempts = attempts + 1 WHERE number = ?", (number,))
 
 
+def get_on(connection: sqlite3.Connection, number: int) -> None:
+    """Forget the attempts of a job that got further: it does not kill the process every time it is tried."""
+    connection.execute("UPDATE jobs SET attempts = 1 WHERE number = ?", (number,))
+
+
+def ask_to_finish(connection: sqlite3.Connection, number: int) -> None:
+    """Remember that a training is to end with what it has learned. Safe to repeat."""
+    connection.execute("INSERT OR IGNORE INTO finishing (number) VALUES (?)", (number,))
+
+
 def end(
     connection: sqlite3.Connection, number: int, ending: Ending, ended_at: float, webhook: Webhook | None
 ) -> None:
@@ -90,6 +100,7 @@ def end(
             number,
         ),
     ).rowcount
+    connection.execute("DELETE FROM finishing WHERE number = ?", (number,))
     if changed and webhook is not None:
         connection.execute(
             "INSERT INTO webhooks (request_id, url, body, tries, due_at) VALUES (?,?,?,?,?)",
@@ -124,6 +135,11 @@ def forget(connection: sqlite3.Connection, ended_before: float) -> int:
 def unfinished(journal: Journal) -> list[Job]:
     """Every job without an end, in the order of acceptance."""
     return [_job(row) for row in journal.read("SELECT * FROM jobs WHERE state = 'waiting' ORDER BY number")]
+
+
+def finishing(journal: Journal) -> set[int]:
+    """The numbers of trainings that are to end with what they have learned."""
+    return {row["number"] for row in journal.read("SELECT number FROM finishing")}
 
 
 def webhooks_owed(journal: Journal) -> list[Webhook]:

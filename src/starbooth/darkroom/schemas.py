@@ -173,13 +173,15 @@ def parse_arguments(endpoint: str, body: bytes) -> Json:
 
 
 def names_files(arguments: Json) -> bool:
-    """Whether they name a photo or LoRAs, which are to be looked at."""
-    return bool(arguments.get("image_url") or arguments.get("loras"))
+    """Whether they name photos or LoRAs, which are to be looked at."""
+    return any(
+        arguments.get(name) for name in ("image_url", "loras", "images_data_url", "resume_from_checkpoint")
+    )
 
 
 def choose_seed(arguments: Json) -> Json:
     """The same arguments with a seed: the given one, or a new one below 2⁶³."""
-    if arguments["seed"] is not None:
+    if arguments.get("seed") is not None:
         return arguments
     return {**arguments, "seed": secrets.randbelow(LARGEST_CHOSEN_SEED + 1)}
 

@@ -131,6 +131,12 @@ class StorageApi:
             return Response(path.read_bytes(), media_type=content_type_of(name), headers=headers)
         return FileResponse(path, media_type=content_type_of(name), headers=headers)
 
+    async def delete(self, name: str) -> Response:
+        """Delete a file before it expires: uploads, pictures and weights alike. fal has no such call."""
+        if not self.files.delete(name):
+            raise HTTPException(404, "File not found or expired")
+        return Response(status_code=204)
+
     def _lifetime_s(self, request: Request) -> int:
         return lifetime_s(request.headers, default_s=UPLOAD_LIFETIME_S)
 
@@ -142,6 +148,7 @@ def storage_router(api: StorageApi, gate: Gate) -> APIRouter:
     by_token = [Depends(gate.require_upload_right)]
     add = router.add_api_route
     add("/files/{name}", api.serve, methods=["GET", "HEAD"])
+    add("/files/{name}", api.delete, methods=["DELETE"], dependencies=by_key)
     add("/storage/auth/token", api.issue_token, methods=["POST"], dependencies=by_key)
     add("/storage/upload/initiate", api.initiate, methods=["POST"], dependencies=by_key)
     add("/storage/upload/initiate-multipart", api.initiate, methods=["POST"], dependencies=by_key)

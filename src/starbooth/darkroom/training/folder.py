@@ -19,6 +19,9 @@ HOW_TO_CALL = {
     "guidance_by": "true_cfg_scale",
     "guidance_factor": 1.0,
     "least_steps": 8,
+    "training_rate_factor": 20.0,
+    "training_batch": 4,
+    "training_dropout": 0.1,
 }
 
 
