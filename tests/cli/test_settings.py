@@ -50,7 +50,7 @@ class TestMigrate:
         for _ in range(2):
             said = starbooth("migrate", home=tmp_path, DATABASE_URL=empty_database_url)
             assert (said.returncode, said.stderr) == (0, "")
-            assert "revision 0012" in said.stdout
+            assert "revision 0013" in said.stdout
 
 
 class TestDoctor:

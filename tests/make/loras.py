@@ -24,16 +24,17 @@ async def make_lora(
     status: str = "COMPLETED",
     is_public: bool = False,
     trigger_word: str = "",
+    fee_stars: int = 0,
 ) -> str:
-    """A LoRA of this user; returns its id."""
+    """A LoRA of this user; returns its id. fee_stars: what a picture with it costs others."""
     lora_id = new_id()
     async with database.transaction() as tx:
         await tx.execute(
             text("""
                 INSERT INTO public."LoraModel" ("id", "name", "triggerWord", "weightsUrl", "baseModelId",
-                    "status", "isPublic", "userId", "updatedAt")
+                    "status", "isPublic", "starsRequired", "userId", "updatedAt")
                 SELECT :id, :name, :trigger_word, 'https://booth.invalid/files/loras/' || :id, "id",
-                    CAST(:status AS public."LoraStatus"), :is_public, :user_id, now()
+                    CAST(:status AS public."LoraStatus"), :is_public, :fee_stars, :user_id, now()
                 FROM public."BaseModel" WHERE "type"::text = :base_model
             """),
             {
@@ -42,6 +43,7 @@ async def make_lora(
                 "trigger_word": trigger_word,
                 "status": status,
                 "is_public": is_public,
+                "fee_stars": fee_stars,
                 "user_id": user_id,
                 "base_model": base_model,
             },

@@ -1,5 +1,6 @@
 """Orders for pictures, and time that passes at a test's word."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
@@ -8,10 +9,12 @@ from typing import Any
 from sqlalchemy import text
 
 from starbooth.base.database import Database
-from starbooth.domain.generations.choices import Choices
+from starbooth.domain.generations.choices import Choices, LoraChoice
+from starbooth.domain.generations.finish import finish_if_complete
 from starbooth.domain.generations.outside import Outside
 from starbooth.domain.generations.request import Limits, PictureRequest, Recipient, request_pictures
 from starbooth.domain.generations.routing import Router
+from starbooth.domain.orders import run
 from starbooth.domain.orders.place import PlacedOrder, Source
 from tests.make.engine import MemoryEngine
 from tests.make.storage import MemoryStorage
@@ -31,18 +34,39 @@ async def place_pictures(
     active_orders: int = 10,
     deadline: timedelta = timedelta(minutes=15),
     recipient: Recipient | None = None,
+    loras: Sequence[str] = (),
+    price_stars: int | None = None,
+    share_percent: int = 50,
 ) -> PlacedOrder:
-    """An order by this guest, in a transaction of its own."""
+    """An order by this guest, in a transaction of its own. share_percent: of fees, what their makers get."""
     ask = PictureRequest(
         request_key=request_key or f"made:{next(_KEYS)}",
         user_id=user_id,
         source=Source.COMMAND,
         prompt=prompt,
-        choices=Choices(count=pictures, seed=seed),
+        choices=Choices(
+            count=pictures, seed=seed, loras=tuple(LoraChoice(lora_id=each, weight=1.0) for each in loras)
+        ),
     )
-    limits = Limits(active_orders=active_orders, deadline=deadline)
+    limits = Limits(active_orders=active_orders, deadline=deadline, maker_share_percent=share_percent)
     async with database.transaction() as tx:
-        return await request_pictures(tx, ask, limits=limits, recipient=recipient)
+        return await request_pictures(tx, ask, limits=limits, recipient=recipient, price_stars=price_stars)
+
+
+async def end_order(database: Database, order_id: str, *, done: int, failed: int = 0) -> None:
+    """Start this waiting order and let so many of its pictures be done and failed; it ends as others do."""
+    async with database.transaction() as tx:
+        await tx.execute(
+            text("UPDATE starbooth.orders SET state = 'running', started_at = now() WHERE id = :id"),
+            {"id": order_id},
+        )
+        for number in range(done):
+            await run.note_done(tx, order_id=order_id, number=number, file_key=f"{number}.png", facts={})
+        for number in range(done, done + failed):
+            await run.note_failed(tx, order_id=order_id, number=number, error_code="bad", facts={})
+        assert await finish_if_complete(
+            tx, order_id, file_url=lambda key: f"https://booth.invalid/files/{key}"
+        )
 
 
 def make_outside(

@@ -13,7 +13,7 @@ from starbooth.base.database import Database, raw_dsn
 from starbooth.base.migration import migrate
 from starbooth.domain.catalog.offers import default_offer, seed_offers
 
-HEAD = "0012"
+HEAD = "0013"
 FINGERPRINT = """
     SELECT md5(string_agg(c.relname || a.attname || format_type(a.atttypid, a.atttypmod), ',' ORDER BY 1))
     FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid

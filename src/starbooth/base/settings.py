@@ -129,6 +129,15 @@ class Settings(BaseSettings):
     support: str = Field(
         default="", max_length=200, description="Who to ask about payments, for /paysupport: @name or e-mail."
     )
+    maker_share_percent: int = Field(
+        default=50,
+        ge=0,
+        le=100,
+        description="What of the fee for a public model its maker gets, as a bonus.",
+    )
+    payout_minutes: int = Field(
+        default=60, ge=1, le=10_080, description="How often a maker is paid what was gathered, at most."
+    )
     active_orders_per_guest: int = Field(default=10, ge=1, le=1000, description="Waiting and running.")
     order_deadline_s: int = Field(default=900, ge=5, le=86_400, description="A picture's longest wait.")
 

@@ -15,6 +15,7 @@ from starbooth.base import jobs
 from starbooth.base.database import Database
 from starbooth.base.settings import Settings
 from starbooth.domain.gifts.referrals import pay_due
+from starbooth.domain.models.earnings import pay_out
 from starbooth.domain.payments.reconcile import carry_out_due, is_due, reconcile
 from starbooth.domain.payments.shop import shop_of
 from starbooth.doors.bot.alerts import send_alerts
@@ -58,6 +59,10 @@ class MoneySweeps:
         )
         await tell_gifts(self._database, self._messenger)
 
+    async def pay_makers(self) -> None:
+        """Pay makers of public models what was gathered for them."""
+        await pay_out(self._database, interval=timedelta(minutes=self._settings.payout_minutes))
+
     async def reconcile(self) -> None:
         """Compare with Telegram's list once at the start, then whenever the newest comparison is too old."""
         if self._has_reconciled:
@@ -86,5 +91,6 @@ def money_timers(
         jobs.every(_LOOK_S, sweeps.tell_guests, stop=stop),
         jobs.every(_LOOK_S, sweeps.send_alerts, stop=stop),
         jobs.every(_LOOK_S, sweeps.pay_referrals, stop=stop),
+        jobs.every(_SLOW_LOOK_S, sweeps.pay_makers, stop=stop),
         jobs.every(_SLOW_LOOK_S, sweeps.reconcile, stop=stop),
     ]

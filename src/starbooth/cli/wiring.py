@@ -56,4 +56,5 @@ def limits_of(settings: Settings) -> Limits:
             refusals_per_hour=settings.prompt_refusals,
             pause=timedelta(minutes=settings.prompt_pause_minutes),
         ),
+        maker_share_percent=settings.maker_share_percent,
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import insert
 
-from starbooth.base.database import Tx
+from starbooth.base.database import Tx, sql
 from starbooth.base.ids import new_id
 from starbooth.base.jobs import enqueue
 from starbooth.domain.delivery.owe import owe, show_job
@@ -53,9 +53,26 @@ async def cancel_waiting(tx: Tx, *, order_id: str, user_id: str) -> EndedOrder:
 async def _record(tx: Tx, ended: EndedOrder, file_url: Callable[[str], str]) -> None:
     done = [ticket for ticket in ended.tickets if ticket.state == "done"]
     if done:
-        rows = [_row(ended, ticket, place, len(done), file_url) for place, ticket in enumerate(done)]
+        lora_id = await _lora_of(tx, ended)
+        rows = [
+            {**_row(ended, ticket, place, len(done), file_url), "loraId": lora_id}
+            for place, ticket in enumerate(done)
+        ]
         await tx.execute(insert(generations), rows)
     await owe(tx, ended.order_id)
+
+
+async def _lora_of(tx: Tx, ended: EndedOrder) -> str | None:
+    """The first LoRA of the order, kept from being deleted until `tx` ends; None where it has been meanwhile.
+
+    The recipe names it in either case.
+    """
+    loras = ended.request["frozen"].get("loras", [])
+    if not loras:
+        return None
+    lock = sql('SELECT "id" FROM public."LoraModel" WHERE "id" = :id FOR KEY SHARE')
+    found: str | None = await tx.scalar(lock, {"id": loras[0]["lora_id"]})
+    return found
 
 
 def _row(
@@ -72,7 +89,6 @@ def _row(
         "id": new_id(),
         "userId": ended.user_id,
         "baseModelId": frozen["base_model_id"],
-        "loraId": loras[0]["lora_id"] if loras else None,
         "prompt": prompt,
         "negativePrompt": frozen.get("negative"),
         "imageUrl": file_url(ticket.file_key),

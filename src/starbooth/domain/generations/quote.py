@@ -30,29 +30,45 @@ from starbooth.domain.generations.errors import (
     OutOfRange,
     PhotoRefused,
 )
+from starbooth.domain.orders.fees import Fee
 from starbooth.domain.orders.read import OrderView, expected_wait
 
+FREE_USES = 3  # pictures of a guest with somebody else's model that cost no fee, and earn none
+
+# Own ones, and the public ones that operators have not taken out of the catalogue.
 _LORAS = sql("""
-    SELECT "id", "name", "triggerWord", "weightsUrl", "baseModelId", "status"::text AS status
-    FROM public."LoraModel"
-    WHERE "id" = ANY (CAST(:ids AS text[])) AND ("userId" = :user_id OR "isPublic")
+    SELECT l."id", l."name", l."triggerWord", l."weightsUrl", l."baseModelId", l."status"::text AS status,
+        l."userId" AS maker_id, greatest(0, l."starsRequired") AS fee_stars, ARRAY(
+            SELECT f.free FROM starbooth.order_fees f
+            WHERE f.user_id = :user_id AND f.lora_id = l."id" AND f.free > 0) AS freed
+    FROM public."LoraModel" l
+    WHERE l."id" = ANY (CAST(:ids AS text[])) AND (l."userId" = :user_id OR (l."isPublic" AND NOT EXISTS (
+        SELECT FROM starbooth.model_cards c WHERE c.lora_id = l."id" AND c.hidden_at IS NOT NULL)))
 """)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChosenLora:
-    """A LoRA that may be used. `weights_url` is its lasting address, which opens for who may."""
+    """A LoRA that may be used. `weights_url` is its lasting address, which opens for who may.
+
+    maker_id: whose it is, where it is somebody else's. fee_stars: what a picture with it costs more; `free`
+    of the pictures asked for cost no fee.
+    """
 
     lora_id: str
     name: str
     trigger_word: str
     weights_url: str
     weight: float
+    maker_id: str | None = None
+    fee_stars: int = 0
+    free: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Quote:
-    """What the choices come to. `price_stars` is of the whole order, `size_px` of each picture.
+    """What the choices come to. `price_stars` is of the whole order with the fees for models of others,
+    `size_px` of each picture.
 
     engines: who may paint it, in order of preference; empty means whoever there is. wait: until the pictures
     are there if ordered now; None where nothing is known yet.
@@ -68,6 +84,20 @@ class Quote:
     strength: float
     loras: tuple[ChosenLora, ...]
     wait: timedelta | None = None
+
+    def fees(self, *, share_percent: int) -> tuple[Fee, ...]:
+        """What is asked for the models of others. share_percent: what of it their makers get."""
+        return tuple(
+            Fee(
+                lora_id=each.lora_id,
+                maker_id=each.maker_id,
+                fee_stars=each.fee_stars,
+                share_percent=share_percent,
+                free=each.free,
+            )
+            for each in self.loras
+            if each.maker_id is not None
+        )
 
 
 async def quote(
@@ -87,18 +117,20 @@ async def quote(
     guidance = _within(
         "guidance", choices.guidance, offer.guidance, offer.least_guidance, offer.most_guidance
     )
+    loras = await _read_loras(tx, choices, offer, user_id=user_id)
+    fee_stars = sum(each.fee_stars * (choices.count - each.free) for each in loras)
     own_size_px = (offer.width_px, offer.height_px)
     shaped_px = own_size_px if choices.shape is None else SIZES_PX[choices.shape]
     return Quote(
         offer=offer,
         endpoint=endpoint,
         engines=await _engines_for(tx, offer, choices),
-        price_stars=offer.price_stars * choices.count,
+        price_stars=offer.price_stars * choices.count + fee_stars,
         size_px=photo_size_px or shaped_px,
         steps=int(steps),
         guidance=guidance,
         strength=offer.strength if choices.strength is None else choices.strength,
-        loras=await _read_loras(tx, choices, offer, user_id=user_id),
+        loras=loras,
     )
 
 
@@ -171,20 +203,27 @@ async def _read_loras(tx: Tx, choices: Choices, offer: Offer, *, user_id: str) -
     ids = [each.lora_id for each in choices.loras]
     rows: Sequence[Any] = (await tx.execute(_LORAS, {"ids": ids, "user_id": user_id})).all()
     found = {row.id: row for row in rows}
-    return tuple(_lora(found.get(each.lora_id), offer, each.weight) for each in choices.loras)
+    return tuple(
+        _lora(found.get(each.lora_id), offer, each.weight, user_id=user_id, pictures=choices.count)
+        for each in choices.loras
+    )
 
 
-def _lora(row: Any, offer: Offer, weight: float) -> ChosenLora:
+def _lora(row: Any, offer: Offer, weight: float, *, user_id: str, pictures: int) -> ChosenLora:
     if row is None:
         raise LoraNotFound
     if row.status != "COMPLETED" or not row.weightsUrl:
         raise LoraUnfinished
     if row.baseModelId != offer.base_model_id:
         raise LoraOfOtherModel
+    is_own = row.maker_id == user_id
     return ChosenLora(
         lora_id=row.id,
         name=row.name,
         trigger_word=row.triggerWord,
         weights_url=row.weightsUrl,
         weight=weight,
+        maker_id=None if is_own else row.maker_id,
+        fee_stars=0 if is_own else row.fee_stars,
+        free=0 if is_own else min(pictures, max(0, FREE_USES - sum(row.freed))),
     )

@@ -17,10 +17,12 @@ from starbooth.domain.generations.photos import use_photo
 from starbooth.domain.generations.quote import Quote, quote, require_engine
 from starbooth.domain.generations.wording import Wording, is_paintable, read_options, word_pictures
 from starbooth.domain.orders.cart import Wish
+from starbooth.domain.orders.fees import fees_stars, fit_fees
 from starbooth.domain.orders.place import NewOrder, OrderKind, PlacedOrder, Source, is_placed, place
 from starbooth.domain.prompts.errors import PromptRefused, PromptsPaused
 from starbooth.domain.prompts.expand import Line
 from starbooth.domain.prompts.gate import Leniency, require_allowed
+from starbooth.domain.stars import ledger
 from starbooth.domain.stars.errors import NotEnoughStars
 from starbooth.domain.users.guests import Language
 
@@ -30,11 +32,14 @@ START = "start"
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What the operator allows: active orders of a guest, how long an order may take, refused prompts."""
+    """What the operator allows: active orders of a guest, how long an order may take, refused prompts; and
+    what of the fee for a public model its maker gets.
+    """
 
     active_orders: int
     deadline: timedelta
     leniency: Leniency = field(default_factory=Leniency)
+    maker_share_percent: int = 50
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +140,8 @@ async def _read_order(
         photo=ask.photo,
     )
     photo_size_px = None if ask.photo is None else (ask.photo.width_px, ask.photo.height_px)
+    if asked.choices.loras:  # or two orders at once would both have the pictures that are free of a fee
+        await ledger.lock_account(tx, user_id=ask.user_id)
     quoted = await quote(tx, asked.choices, user_id=ask.user_id, photo_size_px=photo_size_px)
     await require_engine(tx, quoted)
     triggers = [each.trigger_word for each in quoted.loras]
@@ -172,6 +179,8 @@ async def _require_allowed(tx: Tx, ask: PictureRequest, texts: Sequence[str], li
 def _new_order(
     ask: PictureRequest, asked: Asked, quoted: Quote, wording: Wording, limits: Limits, *, price_stars: int
 ) -> NewOrder:
+    fees = quoted.fees(share_percent=limits.maker_share_percent)
+    pictures_stars = quoted.price_stars - fees_stars(fees, asked.choices.count)
     return NewOrder(
         request_key=ask.request_key,
         user_id=ask.user_id,
@@ -184,6 +193,7 @@ def _new_order(
         price_stars=price_stars,
         deadline=limits.deadline,
         active_limit=limits.active_orders,
+        fees=fit_fees(fees, asked.choices.count, most_stars=price_stars - pictures_stars),
     )
 
 

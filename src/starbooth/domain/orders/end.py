@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from starbooth.base.database import Tx
 from starbooth.domain.orders.errors import NoSuchOrder, TooLateToCancel
+from starbooth.domain.orders.fees import Fee, spend
 from starbooth.domain.stars import ledger
 
 
@@ -48,8 +49,9 @@ class EndedOrder:
 
 
 _LOCK = text("""
-    SELECT id, user_id, hold_id, state, request, parts, price_stars FROM starbooth.orders
-    WHERE id = :id FOR NO KEY UPDATE
+    SELECT id, user_id, hold_id, state, request, parts, price_stars, ARRAY(
+        SELECT to_jsonb(f) FROM starbooth.order_fees f WHERE f.order_id = orders.id) AS fees
+    FROM starbooth.orders WHERE id = :id FOR NO KEY UPDATE
 """)
 _TICKETS = text("""
     SELECT number, seed, state, file_key, facts, error_code FROM starbooth.tickets
@@ -61,12 +63,22 @@ _END = text("""
         error_code = :error_code, error_detail = :error_detail
     WHERE id = :id
 """)
+# What makers earn is gathered here, in rows of its own: no account of theirs is touched.
+_END_FEES = text("""
+    WITH ended AS (
+        UPDATE starbooth.order_fees SET pictures = :done, free = least(free, :done) WHERE order_id = :id
+        RETURNING order_id, lora_id, maker_id, fee_stars * (pictures - free) * share_percent AS hundredths
+    )
+    INSERT INTO starbooth.earnings (order_id, lora_id, kind, maker_id, hundredths)
+    SELECT order_id, lora_id, 'use', maker_id, hundredths FROM ended WHERE hundredths > 0
+""")
 
 
 async def end_if_complete(tx: Tx, order_id: str) -> EndedOrder | None:
     """End a running order all of whose tickets have ended; None where it is not so, or was ended before.
 
-    Pays for what was delivered: price × done tickets ÷ all tickets, rounded down; the rest goes back.
+    Pays for what was delivered: price × done tickets ÷ all tickets, rounded down, with the fees of as many
+    pictures; the rest goes back, and the makers of the models have earned.
     Locks: the order, then the account. Repeat: None.
     """
     row = (await tx.execute(_LOCK, {"id": order_id})).first()
@@ -101,6 +113,8 @@ async def cancel(tx: Tx, *, order_id: str, user_id: str) -> EndedOrder:
         raise TooLateToCancel
     await ledger.release(tx, hold_id=row.hold_id, facts={"orderId": order_id, "reason": "cancelled"})
     await _write_end(tx, order_id, OrderState.CANCELLED, spent=0, error_code=None, error_detail=None)
+    if row.fees:
+        await tx.execute(_END_FEES, {"id": order_id, "done": 0})
     return _ended(row, OrderState.CANCELLED, 0, await _read_tickets(tx, order_id))
 
 
@@ -120,7 +134,7 @@ async def _end(
     tx: Tx, row: Any, tickets: tuple[TicketEnd, ...], *, reason: str | None, detail: str | None
 ) -> EndedOrder:
     done = sum(ticket.state == "done" for ticket in tickets)
-    spent = row.price_stars * done // row.parts
+    spent = spend(_read_fees(row), price_stars=row.price_stars, parts=row.parts, done=done)
     state = OrderState.DONE if done else OrderState.FAILED
     why = reason or next((ticket.error_code for ticket in tickets if ticket.error_code), None)
     facts = {"orderId": row.id} | ({"reason": why} if why else {})
@@ -129,7 +143,14 @@ async def _end(
     else:
         await ledger.release(tx, hold_id=row.hold_id, facts=facts)
     await _write_end(tx, row.id, state, spent=spent, error_code=why, error_detail=detail)
+    if row.fees:
+        await tx.execute(_END_FEES, {"id": row.id, "done": done})
     return _ended(row, state, spent, tickets)
+
+
+def _read_fees(row: Any) -> tuple[Fee, ...]:
+    names = ("lora_id", "maker_id", "fee_stars", "share_percent", "free")
+    return tuple(Fee(**{name: each[name] for name in names}) for each in row.fees)
 
 
 async def _read_tickets(tx: Tx, order_id: str) -> tuple[TicketEnd, ...]:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from starbooth.base.database import Tx
 from starbooth.domain.orders.errors import RequestKeyReused, TooManyOrders
+from starbooth.domain.orders.fees import Fee
 from starbooth.domain.stars import ledger
 from starbooth.domain.stars.errors import KeyReused
 from starbooth.domain.stars.tables import TransactionType
@@ -40,6 +41,7 @@ class NewOrder:
     asked: what the guest decided; a repeat of `request_key` must ask the same.
     frozen: what we decided for it (size, steps, base model); a repeat keeps the first decision.
     seeds: one per ticket, that is per engine request, 0 <= seed < 2**63.
+    fees: for models of others; `price_stars` has them in it.
     """
 
     request_key: str
@@ -53,6 +55,7 @@ class NewOrder:
     price_stars: int
     deadline: timedelta
     active_limit: int
+    fees: tuple[Fee, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +78,7 @@ NEXT_TURN = """
             ORDER BY created_at DESC, turn DESC LIMIT 1))
 """
 
-_INSERT = text(f"""
+_PLACED = f"""
     WITH placed AS (
         INSERT INTO starbooth.orders
             (id, request_key, user_id, hold_id, kind, source, request, parts, price_stars, turn, deadline_at)
@@ -87,11 +90,26 @@ _INSERT = text(f"""
             WHERE user_id = :user_id AND state IN ('held', 'running')) < :active_limit
         RETURNING id
     )
+"""  # noqa: S608 - our own constants
+_TICKETS = """
     INSERT INTO starbooth.tickets (order_id, number, seed, endpoint)
     SELECT placed.id, part.number - 1, part.seed, :endpoint
     FROM placed, unnest(CAST(:seeds AS bigint[])) WITH ORDINALITY AS part (seed, number)
     RETURNING order_id
-""").bindparams(bindparam("request", type_=JSONB))  # noqa: S608 - our own constants
+"""
+_INSERT = text(_PLACED + _TICKETS).bindparams(bindparam("request", type_=JSONB))
+# In the same round trip: an order with a fee must not take longer than one without.
+_INSERT_WITH_FEES = text(f"""
+    {_PLACED}, owed AS (
+        INSERT INTO starbooth.order_fees
+            (order_id, lora_id, user_id, maker_id, fee_stars, share_percent, free)
+        SELECT placed.id, fee.*
+        FROM placed, (SELECT lora_id, CAST(:user_id AS text), maker_id, fee_stars, share_percent, free
+            FROM jsonb_to_recordset(:fees) AS each (lora_id text, maker_id text, fee_stars integer,
+                share_percent integer, free integer)) fee
+    )
+    {_TICKETS}
+""").bindparams(bindparam("request", type_=JSONB), bindparam("fees", type_=JSONB))  # noqa: S608 - constants
 
 _FIRST = text("""
     SELECT o.price_stars, o.request -> 'asked' AS asked, u."stars" AS balance_stars
@@ -131,7 +149,12 @@ async def place(tx: Tx, new: NewOrder) -> PlacedOrder:
         return await _first_order(tx, order_id, new)
     if held.is_repeat:
         return await _first_order(tx, order_id, new)
-    rows = await tx.execute(_INSERT, _values(order_id, held.transaction_id, new))
+    values = _values(order_id, held.transaction_id, new)
+    if new.fees:
+        fees = [asdict(each) for each in new.fees]
+        rows = await tx.execute(_INSERT_WITH_FEES, {**values, "fees": fees})
+    else:
+        rows = await tx.execute(_INSERT, values)
     if rows.first() is None:
         raise TooManyOrders(limit=new.active_limit)
     return PlacedOrder(

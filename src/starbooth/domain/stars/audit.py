@@ -28,7 +28,7 @@ class Audit:
 
     A charge id that no payment of ours names is not odd by itself: another program may sell stars through the
     same tables, and what Telegram was paid is the reconciliation's question. A paid invoice of ours is odd
-    without its payment.
+    without its payment. What makers earned is named by the order or by the ledger row of the payout.
     """
 
     accounts: int
@@ -160,6 +160,54 @@ _ODD_PAPERS = text("""
     SELECT row_id AS id, what FROM judged WHERE what IS NOT NULL ORDER BY 1, 2
 """)
 
+# What makers earn: from the fees of ended orders over the rows that were gathered to the bonuses paid.
+_ODD_EARNINGS = text("""
+    WITH earned AS (
+        SELECT f.order_id, f.lora_id, f.maker_id,
+            f.fee_stars * (f.pictures - f.free) * f.share_percent AS hundredths
+        FROM starbooth.order_fees f WHERE f.pictures IS NOT NULL
+    ), uses AS (
+        SELECT coalesce(w.order_id, e.order_id) AS id, CASE
+            WHEN w.order_id IS NULL THEN 'earns for a maker, but had no fee'
+            WHEN (w.maker_id, w.hundredths) IS DISTINCT FROM (coalesce(e.maker_id, w.maker_id),
+                coalesce(e.hundredths, 0)) THEN 'earned other than its fee says'
+            END AS what
+        FROM earned w FULL JOIN (SELECT * FROM starbooth.earnings WHERE kind = 'use') e
+            ON (e.order_id, e.lora_id) = (w.order_id, w.lora_id)
+    ), backs AS (
+        SELECT b.order_id AS id, 'took back other than it earned' AS what
+        FROM starbooth.earnings b LEFT JOIN starbooth.earnings u
+            ON (u.order_id, u.lora_id, u.kind) = (b.order_id, b.lora_id, 'use')
+        WHERE b.kind = 'taken_back'
+            AND (u.maker_id, u.hundredths) IS DISTINCT FROM (b.maker_id, -b.hundredths)
+    ), gathered AS (
+        SELECT maker_id, payout AS number, sum(hundredths) AS hundredths
+        FROM starbooth.earnings WHERE payout IS NOT NULL GROUP BY 1, 2
+    ), chain AS (
+        SELECT *, coalesce(lag(rest_hundredths) OVER w, 0) AS rest_before, row_number() OVER w AS place
+        FROM starbooth.payouts WINDOW w AS (PARTITION BY maker_id ORDER BY number)
+    ), paid AS (
+        SELECT coalesce(p.transaction_id, 'payout:' || g.maker_id || ':' || g.number) AS id, CASE
+            WHEN p.number IS NULL THEN 'earnings went into a payout that there is none of'
+            WHEN p.number <> p.place THEN 'a payout before it is missing'
+            WHEN p.carried_hundredths <> p.rest_before THEN 'carries on other than was left before it'
+            WHEN p.gathered_hundredths IS DISTINCT FROM g.hundredths THEN 'is not the sum of its earnings'
+            WHEN (t."userId", t."amount", t."type"::text, t.metadata ->> 'key') IS DISTINCT FROM
+                (p.maker_id, p.paid_stars, 'BONUS', 'payout:' || p.maker_id || ':' || p.number)
+                THEN 'differs from its payout in owner, amount or key'
+            END AS what
+        FROM chain p FULL JOIN gathered g ON (g.maker_id, g.number) = (p.maker_id, p.number)
+        LEFT JOIN public."StarTransaction" t ON t."id" = p.transaction_id
+    ), unknown AS (
+        SELECT t."id", 'pays a maker, but is no payout' AS what
+        FROM public."StarTransaction" t LEFT JOIN starbooth.payouts p ON p.transaction_id = t."id"
+        WHERE t."type" = 'BONUS' AND t.metadata ->> 'payout' IS NOT NULL AND p.number IS NULL
+    )
+    SELECT id, what
+    FROM (TABLE uses UNION ALL TABLE backs UNION ALL TABLE paid UNION ALL TABLE unknown) judged
+    WHERE what IS NOT NULL ORDER BY 1, 2
+""")
+
 _COUNTS = text("""
     SELECT (SELECT count(*) FROM public."User") AS accounts,
            (SELECT count(*) FROM public."StarTransaction") AS rows
@@ -177,7 +225,9 @@ async def audit(tx: Tx) -> Audit:
     counts = (await tx.execute(_COUNTS)).one()
     differences = tuple(each for row in await tx.execute(_DIFFERENCES) for each in _differences_of(row))
     odd_rows = [
-        (row.id, row.what) for statement in (_ODD_ROWS, _ODD_PAPERS) for row in await tx.execute(statement)
+        (row.id, row.what)
+        for statement in (_ODD_ROWS, _ODD_PAPERS, _ODD_EARNINGS)
+        for row in await tx.execute(statement)
     ]
     return Audit(
         accounts=counts.accounts, rows=counts.rows, differences=differences, odd_rows=tuple(sorted(odd_rows))

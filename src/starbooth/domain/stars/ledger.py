@@ -32,6 +32,7 @@ MOVE = """
     SELECT outcome, transaction_id, balance FROM starbooth.move_stars(
         $1, $2, $3, CAST($4 AS public."TransactionType"), CAST($5 AS public."TransactionStatus"), $6, $7)
 """
+_LOCK = 'SELECT FROM public."User" WHERE "id" = $1 FOR NO KEY UPDATE'
 END_HOLD = "SELECT outcome, transaction_id, balance FROM starbooth.end_hold($1, $2, $3, $4)"
 
 
@@ -42,6 +43,11 @@ class Movement:
     transaction_id: str
     balance_stars: int
     is_repeat: bool
+
+
+async def lock_account(tx: Tx, *, user_id: str) -> None:
+    """Lock the account ahead of a movement, so that what is read for it stays as it is until `tx` ends."""
+    await (await driver_of(tx)).execute(_LOCK, user_id)
 
 
 async def hold(

@@ -204,6 +204,8 @@ def _what_gift(words: Words, entry: StatementEntry) -> str:
             return words.plain("for coming by a friend's link")
         case "referral":
             return words.plain("for a friend whom you brought")
+        case "earnings":
+            return words.plain("what your models earned")
         case _:
             return words.plain("a gift")
 

@@ -46,6 +46,7 @@ def terms_of(settings: Settings) -> Terms:
             refusals_per_hour=settings.prompt_refusals,
             pause=timedelta(minutes=settings.prompt_pause_minutes),
         ),
+        maker_share_percent=settings.maker_share_percent,
     )
     return Terms(
         welcome_stars=settings.welcome_stars,

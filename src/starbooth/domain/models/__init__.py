@@ -1,0 +1,1 @@
+"""Models of guests: own ones and the catalogue of public ones, what makers earn, reports."""
