@@ -28,6 +28,23 @@ async def read_remembered(tx: Tx, *, user_id: str) -> Remembered:
     return Remembered(choices=read_choices(row.choices), asks_first=row.asks_first)
 
 
+async def read_standing(tx: Tx, *, user_id: str) -> tuple[Remembered, bool]:
+    """What is remembered of this guest, and whether their next text answers a question; one statement."""
+    row = (
+        await tx.execute(
+            sql("""
+                SELECT r.choices, r.asks_first, a.user_id IS NOT NULL AS is_asked FROM (SELECT) nobody
+                LEFT JOIN starbooth.remembered r ON r.user_id = :user_id
+                LEFT JOIN starbooth.awaited a ON a.user_id = :user_id AND a.expires_at > now()
+            """),
+            {"user_id": user_id},
+        )
+    ).one()
+    if row.choices is None:
+        return Remembered(), row.is_asked
+    return Remembered(choices=read_choices(row.choices), asks_first=row.asks_first), row.is_asked
+
+
 async def remember_choices(tx: Tx, choices: Choices, *, user_id: str) -> None:
     """Remember these choices in place of those before. Repeat: harmless."""
     await tx.execute(

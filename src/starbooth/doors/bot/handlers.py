@@ -30,7 +30,7 @@ from starbooth.domain.orders.place import Source
 from starbooth.domain.payments.read import is_credited
 from starbooth.domain.stars.errors import NotEnoughStars
 from starbooth.domain.studio.awaited import forget_awaited_of
-from starbooth.domain.studio.remembered import read_remembered
+from starbooth.domain.studio.remembered import Remembered, read_remembered, read_standing
 from starbooth.domain.users.guests import Guest, language_for, note_blocked
 from starbooth.domain.users.operators import raise_alert
 from starbooth.doors.bot import answers, presses
@@ -43,7 +43,7 @@ from starbooth.doors.bot.gallery import gallery_router, take_search
 from starbooth.doors.bot.gifts import gifts_router
 from starbooth.doors.bot.groups import groups_router
 from starbooth.doors.bot.groups_screens import render_how
-from starbooth.doors.bot.inbox import Update
+from starbooth.doors.bot.inbox import NOTE, Update
 from starbooth.doors.bot.inline import inline_router
 from starbooth.doors.bot.operators import operators_router
 from starbooth.doors.bot.panel import panel_router
@@ -254,20 +254,27 @@ class Handlers:
     async def on_prompt(self, message: Message, event_update: ParsedUpdate) -> None:
         """Order a picture of what is written, or take it as the answer to what was asked."""
         met = await self._desk.meet(message.from_user)
-        if await take_search(self._desk, message, met, event_update):
-            return
-        if not await take_answer(self._desk, message, met, event_update):
-            await self._paint(message, met, message.text or "")
+        async with self._desk.database.statement() as tx:
+            remembered, is_asked = await read_standing(tx, user_id=met.guest.user_id)
+        # A text that was an answer once is one still, when it is handled again.
+        if is_asked or NOTE in (event_update.model_extra or {}):
+            if await take_search(self._desk, message, met, event_update):
+                return
+            if await take_answer(self._desk, message, met, event_update):
+                return
+        await self._paint(message, met, message.text or "", remembered)
 
     async def on_paint(self, message: Message, command: CommandObject) -> None:
         """Order a picture by a command, as in groups, or say how."""
         met = await self._desk.meet(message.from_user)
         if command.args:
-            await self._paint(message, met, command.args)
+            async with self._desk.database.statement() as tx:
+                remembered = await read_remembered(tx, user_id=met.guest.user_id)
+            await self._paint(message, met, command.args, remembered)
             return
         await self._desk.send(render_how(met.words), chat_id=message.chat.id)
 
-    async def _paint(self, message: Message, met: Met, prompt: str) -> None:
+    async def _paint(self, message: Message, met: Met, prompt: str, remembered: Remembered) -> None:
         """Order it as the guest chose, or open a panel for who is asked first.
 
         Of an order the delivery tells, with the message that becomes the picture.
@@ -277,8 +284,6 @@ class Handlers:
                 answers.render_gift(met.words, gift_stars=met.gift_stars), chat_id=message.chat.id
             )
         try:
-            async with self._desk.database.statement() as tx:
-                remembered = await read_remembered(tx, user_id=met.guest.user_id)
             if remembered.asks_first:
                 await ask_first(self._desk, message, met, prompt, remembered.choices)
             else:
