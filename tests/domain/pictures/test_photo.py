@@ -5,13 +5,20 @@ import contextlib
 import io
 import zlib
 
+import pillow_heif
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from starbooth.domain.pictures.errors import PhotoFlaw, PhotoUnreadable
-from starbooth.domain.pictures.photo import LARGEST_PHOTO_MB, Photo, take_photo, take_photo_in_turn
+from starbooth.domain.pictures.photo import (
+    LARGEST_PHOTO_MB,
+    Photo,
+    take_photo,
+    take_photo_in_turn,
+    take_training_photo,
+)
 
 KINDS = ("JPEG", "PNG", "WEBP", "AVIF")
 
@@ -153,12 +160,15 @@ class TestRefusals:
     def test_too_small(self, size: tuple[int, int]) -> None:
         assert flaw(written(Image.new("RGB", size))) == (PhotoFlaw.TOO_SMALL, 256)
 
-    @pytest.mark.parametrize("kind", ["GIF", "BMP", "TIFF", "ICO"])
+    def test_a_gif_by_its_name(self) -> None:
+        assert flaw(written(Image.new("RGB", (300, 300)), "GIF")) == (PhotoFlaw.MOVING, 0)
+
+    @pytest.mark.parametrize("kind", ["BMP", "TIFF", "ICO"])
     def test_other_kinds(self, kind: str) -> None:
         assert flaw(written(Image.new("RGB", (300, 300)), kind)) == (PhotoFlaw.NOT_A_PICTURE, 0)
 
     @pytest.mark.parametrize(
-        "body", [b"", b"GIF89a", b"<svg/>", b"\xff\xd8\xff", b"RIFF\0\0\0\0WEBP", b"%PDF-1.7"]
+        "body", [b"", b"a text", b"<svg/>", b"\xff\xd8\xff", b"RIFF\0\0\0\0WEBP", b"%PDF-1.7"]
     )
     def test_bytes_that_are_no_picture(self, body: bytes) -> None:
         assert flaw(body) == (PhotoFlaw.NOT_A_PICTURE, 0)
@@ -177,6 +187,49 @@ class TestRefusals:
         body[at : at + len(change)] = change
         with contextlib.suppress(PhotoUnreadable):
             assert take_photo(bytes(body)).width_px > 0
+
+
+class TestHeic:
+    """What iPhones send as a file."""
+
+    @pytest.fixture(autouse=True)
+    def heif(self) -> None:
+        pillow_heif.register_heif_opener()
+
+    def test_it_becomes_a_jpeg_that_tells_nothing(self) -> None:
+        image = Image.new("RGB", (800, 400), "blue")
+        image.paste((255, 0, 0), (0, 0, 400, 400))
+        exif = Image.Exif()
+        exif[0x010F] = "Maker"
+        body = written(image, "HEIF", exif=exif, quality=90)
+        photo = take_photo(body)
+        assert (photo.width_px, photo.height_px) == (800, 400)
+        assert is_near(pixel(opened(photo), 0.1, 0.5), (255, 0, 0))
+        assert (b"Maker" in body, b"Maker" in photo.body) == (True, False)
+
+    @pytest.mark.parametrize("end", [12, 40, 200, 400])
+    def test_half_of_it_is_refused(self, end: int) -> None:
+        body = written(Image.effect_noise((300, 300), 80).convert("RGB"), "HEIF", quality=50)
+        assert flaw(body[:end]) == (PhotoFlaw.NOT_A_PICTURE, 0)
+
+
+class TestTrainingPhotos:
+    @pytest.mark.parametrize(
+        ("size", "kept"),
+        [((4096, 2048), (2048, 1024)), ((500, 700), (500, 700)), ((6000, 400), (1200, 400))],
+    )
+    def test_it_keeps_its_shape_and_up_to_2048_pixels(
+        self, size: tuple[int, int], kept: tuple[int, int]
+    ) -> None:
+        photo = take_training_photo(written(Image.new("RGB", size)))
+        assert (photo.width_px, photo.height_px) == kept
+        assert photo.given_px == min(size)
+
+    def test_a_large_png_is_shrunk_before_it_is_copied(self) -> None:
+        body = written(Image.new("RGBA", (4900, 4800), (200, 30, 30, 255)), "PNG", compress_level=1)
+        photo = take_training_photo(body)
+        assert max(photo.width_px, photo.height_px) == 2048
+        assert is_near(pixel(opened(photo), 0.5, 0.5), (200, 30, 30))
 
 
 def _bomb(width: int, height: int) -> bytes:

@@ -16,6 +16,13 @@ class BaseModelType(StrEnum):
     FLUX_PORTRAIT = "FLUX_PORTRAIT"
 
 
+class LoraType(StrEnum):
+    """What a LoRA model teaches, by the contract's names: a style or thing, or a person."""
+
+    STYLE = "STYLE"
+    PORTRAIT = "PORTRAIT"
+
+
 base_models = Table(
     "BaseModel",
     PUBLIC,

@@ -4,7 +4,7 @@ What comes in was looked at before (`generations.picture`, `photo`): broken byte
 """
 
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
@@ -13,6 +13,7 @@ _GAP_PX = 8
 _PAPER = (24, 24, 27)
 _EMPTY = (63, 63, 70)
 _BADGE = (0, 0, 0, 176)
+_MARKED_BADGE = (217, 119, 6, 235)
 # What Telegram takes as a photo: more is refused, or would have to go out as a document.
 _CHAT_BYTES = 10 * 1024 * 1024
 _CHAT_SIDES_PX = 10_000
@@ -27,11 +28,13 @@ def thumbnail(body: bytes) -> bytes:
     return _as_jpeg(small, quality=82)
 
 
-def contact_sheet(thumbs: Sequence[bytes | None], *, columns: int, numbers: Sequence[str]) -> bytes:
+def contact_sheet(
+    thumbs: Sequence[bytes | None], *, columns: int, numbers: Sequence[str], marked: Collection[str] = ()
+) -> bytes:
     """A JPEG of square tiles in rows, each with its number in the corner; None leaves a tile empty.
 
-    Numbers are drawn in a font with Latin letters only. Raises: ValueError where there is no tile, or not as
-    many numbers as tiles.
+    marked: numbers that stand out, as there is something to be said of them. Numbers are drawn in a font with
+    Latin letters only. Raises: ValueError where there is no tile, or not as many numbers as tiles.
     """
     tiles = list(zip(thumbs, numbers, strict=True))
     if not tiles or columns < 1:
@@ -42,11 +45,12 @@ def contact_sheet(thumbs: Sequence[bytes | None], *, columns: int, numbers: Sequ
     sheet = Image.new("RGB", (columns * step + _GAP_PX, rows * step + _GAP_PX), _PAPER)
     for place, (thumb, number) in enumerate(tiles):
         row, column = divmod(place, columns)
-        sheet.paste(_tile(thumb, number), (_GAP_PX + column * step, _GAP_PX + row * step))
+        badge = _MARKED_BADGE if number in marked else _BADGE
+        sheet.paste(_tile(thumb, number, badge), (_GAP_PX + column * step, _GAP_PX + row * step))
     return _as_jpeg(sheet, quality=85)
 
 
-def _tile(thumb: bytes | None, number: str) -> Image.Image:
+def _tile(thumb: bytes | None, number: str, badge: tuple[int, int, int, int]) -> Image.Image:
     side = (THUMBNAIL_PX, THUMBNAIL_PX)
     if thumb is None:
         tile = Image.new("RGB", side, _EMPTY)
@@ -57,7 +61,7 @@ def _tile(thumb: bytes | None, number: str) -> Image.Image:
     font = ImageFont.load_default(36)
     width, height = max(pen.textlength(number, font=font) + 28, 52), 52
     corner = (10, THUMBNAIL_PX - 10 - height)
-    pen.rounded_rectangle((*corner, corner[0] + width, corner[1] + height), radius=16, fill=_BADGE)
+    pen.rounded_rectangle((*corner, corner[0] + width, corner[1] + height), radius=16, fill=badge)
     pen.text((corner[0] + width / 2, corner[1] + height / 2), number, font=font, fill="white", anchor="mm")
     return tile
 

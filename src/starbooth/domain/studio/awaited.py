@@ -20,6 +20,25 @@ class What(StrEnum):
     PRESET = "preset"
 
 
+class WhatOfSet(StrEnum):
+    """What is to be written of the photos that a guest gathers for a model."""
+
+    NAME = "model_name"
+    WORD = "trigger_word"
+    CAPTION = "caption"
+    STEPS = "training_steps"
+    RATE = "learning_rate"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AwaitedOfSet:
+    """One question about a set of photos. message_id: the message that asks. number: the photo's, if any."""
+
+    what: WhatOfSet
+    message_id: int | None
+    number: int | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Awaited:
     """One question. draft_id None: about what is remembered. message_id: the panel that asks."""
@@ -53,12 +72,44 @@ async def read_awaited(tx: Tx, *, user_id: str) -> Awaited | None:
         await tx.execute(
             sql(
                 "SELECT what, draft_id, message_id FROM starbooth.awaited"
-                " WHERE user_id = :user_id AND what <> 'search' AND expires_at > now()"
+                " WHERE user_id = :user_id AND what = ANY (CAST(:kinds AS text[])) AND expires_at > now()"
             ),
-            {"user_id": user_id},
+            {"user_id": user_id, "kinds": [each.value for each in What]},
         )
     ).first()
     return None if row is None else Awaited(**{**row._mapping, "what": What(row.what)})
+
+
+async def await_of_set(tx: Tx, awaited: AwaitedOfSet, *, user_id: str) -> None:
+    """Take the guest's next text for this of the photos that they gather. Repeat: harmless."""
+    await tx.execute(
+        sql("""
+            INSERT INTO starbooth.awaited (user_id, what, message_id, number, expires_at)
+            VALUES (:user_id, :what, :message_id, :number, now() + :patience)
+            ON CONFLICT (user_id) DO UPDATE SET what = excluded.what, draft_id = NULL,
+                message_id = excluded.message_id, number = excluded.number, expires_at = excluded.expires_at
+        """),
+        {
+            **vars(awaited),
+            "what": awaited.what.value,
+            "user_id": user_id,
+            "patience": PATIENCE,
+        },
+    )
+
+
+async def read_awaited_of_set(tx: Tx, *, user_id: str) -> AwaitedOfSet | None:
+    """What of their photos this guest's next text answers, if any."""
+    row = (
+        await tx.execute(
+            sql(
+                "SELECT what, message_id, number FROM starbooth.awaited"
+                " WHERE user_id = :user_id AND what = ANY (CAST(:kinds AS text[])) AND expires_at > now()"
+            ),
+            {"user_id": user_id, "kinds": [each.value for each in WhatOfSet]},
+        )
+    ).first()
+    return None if row is None else AwaitedOfSet(**{**row._mapping, "what": WhatOfSet(row.what)})
 
 
 async def await_search(tx: Tx, *, user_id: str, message_id: int) -> None:

@@ -70,7 +70,9 @@ def _word_flaw(refusal: PhotoUnreadable, words: Words) -> Markup:
                 "That photo is too small: its shorter side needs {n} pixels. Nothing was charged.",
                 n=refusal.limit,
             )
-        case PhotoFlaw.NOT_A_PICTURE:
+        case PhotoFlaw.MOVING:
+            return words.say("I cannot start from moving pictures. Send a still one. Nothing was charged.")
+        case _:
             return words.say(
                 "I cannot read that as a photo. Send a JPEG, a PNG or a WebP. Nothing was charged."
             )

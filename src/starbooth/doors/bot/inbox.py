@@ -132,6 +132,13 @@ _GIVE_BACK = text("""
     WHERE update_id = ANY (CAST(:in_hand AS bigint[])) AND claimed_by = :me AND state = 'waiting'
 """)
 
+_FILE_WAITS = text("""
+    SELECT EXISTS (
+        SELECT FROM starbooth.inbox
+        WHERE chat_key = :chat AND state = 'waiting' AND update_id > :after
+            AND jsonb_exists_any(body -> 'message', ARRAY['photo', 'document', 'animation']))
+""")
+
 
 def parse_update(body: str | bytes) -> dict[str, Any]:
     """Read one update as Telegram posts it. Raises: UpdateRefused."""
@@ -255,6 +262,12 @@ def is_about_money(update: Update) -> bool:
     return "subscription" in update or (
         isinstance(message, Mapping) and ("successful_payment" in message or "refunded_payment" in message)
     )
+
+
+async def is_file_waiting(tx: Tx, *, chat_id: int, after_update_id: int) -> bool:
+    """Whether a photo or a file of a private chat waits behind this update: its handler will look, too."""
+    found = await tx.scalar(_FILE_WAITS, {"chat": str(chat_id), "after": after_update_id})
+    return bool(found)
 
 
 def chat_key(update: Update) -> str:

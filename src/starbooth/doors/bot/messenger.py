@@ -14,6 +14,7 @@ from starbooth.domain.delivery.screen import Button, Screen
 from starbooth.domain.pictures.thumbnail import fit_for_chat
 from starbooth.outside.telegram.client import (
     delete_messages,
+    edit_caption,
     edit_picture,
     edit_text,
     send_album,
@@ -76,6 +77,15 @@ class BotMessenger:
             message_id=message_id,
             keyboard=keyboard(screen),
             is_document=fitting is None,
+        )
+
+    async def edit_caption(self, screen: Screen, *, chat_id: int, message_id: int) -> None:
+        """Have the screen's words and buttons below a picture that stays. Safe to repeat.
+
+        Raises: MessageGone, also where there is no picture.
+        """
+        await edit_caption(
+            self._bot, screen.html, chat_id=chat_id, message_id=message_id, keyboard=keyboard(screen)
         )
 
     async def send_picture(self, screen: Screen, body: bytes, *, chat_id: int) -> int:

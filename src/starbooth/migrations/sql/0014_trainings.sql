@@ -33,6 +33,7 @@ CREATE INDEX consents_of_guest_idx ON starbooth.consents (user_id, given_at DESC
 
 -- Photos that a guest gathers for a model. One set is open per guest; an ordered one can be used again until it goes.
 -- What is not chosen yet is null. `kept_until` moves on with every use; a doomed set is used no more, its files go.
+-- refused: what came and was not taken, by its source, until the guest has seen it.
 CREATE TABLE starbooth.photo_sets (
     id text PRIMARY KEY,
     user_id text NOT NULL REFERENCES public."User" ("id") ON DELETE RESTRICT ON UPDATE CASCADE,
@@ -44,6 +45,7 @@ CREATE TABLE starbooth.photo_sets (
     trigger_word text CHECK (length(trigger_word) BETWEEN 1 AND 40),
     steps integer,
     learning_rate double precision,
+    refused jsonb NOT NULL DEFAULT '{}',
     consent_id text REFERENCES starbooth.consents (id),
     created_at timestamptz NOT NULL DEFAULT now(),
     touched_at timestamptz NOT NULL DEFAULT now(),
@@ -80,7 +82,8 @@ CREATE TABLE starbooth.training_orders (
     sample_key text
 );
 
--- A training's questions to the guest.
+-- A training's questions to the guest. number: of the photo that the question is about.
 ALTER TABLE starbooth.awaited DROP CONSTRAINT awaited_what_check,
     ADD CONSTRAINT awaited_what_check CHECK (what IN ('words', 'seed', 'negative', 'preset', 'search',
         'model_name', 'trigger_word', 'caption', 'training_steps', 'learning_rate', 'model_search', 'model_price'));
+ALTER TABLE starbooth.awaited ADD COLUMN number integer;

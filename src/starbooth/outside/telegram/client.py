@@ -154,6 +154,24 @@ async def edit_picture(
     return shown.photo[-1].file_id if isinstance(shown, Message) and shown.photo else None
 
 
+async def edit_caption(
+    bot: Bot, html: str, *, chat_id: int, message_id: int, keyboard: InlineKeyboardMarkup | None = None
+) -> None:
+    """Have other words below a picture. Safe to repeat.
+
+    Raises: NotModified, MessageGone (also where it is no picture), Blocked, TelegramRefused,
+    TelegramUnavailable.
+    """
+    with telegram_errors():
+        await bot.edit_message_caption(
+            caption=html,
+            chat_id=chat_id,
+            message_id=message_id,
+            parse_mode=ParseMode.HTML,
+            reply_markup=keyboard,
+        )
+
+
 async def send_picture(
     bot: Bot, picture: bytes, html: str, *, chat_id: int, keyboard: InlineKeyboardMarkup | None = None
 ) -> int:

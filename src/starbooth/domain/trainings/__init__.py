@@ -1,0 +1,1 @@
+"""Models of guests themselves: their photos, what is asked for them, and the order that trains."""
