@@ -7,11 +7,18 @@ import pytest
 from sqlalchemy import text
 
 from starbooth.base.database import Database
+from starbooth.base.errors import Unavailable
 from starbooth.domain.generations.asking import PhotoReference
 from starbooth.domain.generations.cart import start_funded
 from starbooth.domain.generations.choices import Choices
 from starbooth.domain.generations.errors import StarsMissing
-from starbooth.domain.generations.photos import PhotoGone, delete_old_photos, keep_photo, use_photo
+from starbooth.domain.generations.photos import (
+    PhotoGone,
+    delete_old_photos,
+    expect_photo,
+    keep_photo,
+    use_photo,
+)
 from starbooth.domain.generations.request import Limits, PictureRequest, Recipient, request_pictures
 from starbooth.domain.orders.cart import fund, read_cart
 from starbooth.domain.orders.place import PlacedOrder, Source
@@ -167,6 +174,19 @@ class TestCart:
             assert await read_cart(tx, user_id=ada) is not None
 
 
+class SlowStorage(MemoryStorage):
+    """Deletes when it may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_deleting, self.may_delete = asyncio.Event(), asyncio.Event()
+
+    async def delete(self, key: str) -> None:
+        self.is_deleting.set()
+        await self.may_delete.wait()
+        await super().delete(key)
+
+
 class TestPhotos:
     async def old_photo(self, database: Database, user_id: str, storage: MemoryStorage) -> None:
         await storage.put(PHOTO.key, b"photo", "image/jpeg")
@@ -209,6 +229,34 @@ class TestPhotos:
         await order(database, await make_draft(database, ada, photo=PHOTO))
         await shelve(database, await make_draft(database, bo, photo=other))
         await grow_old(database, "photos", "kept_until")
+        assert await delete_old_photos(database, storage, limit=10) == 0
+
+    async def test_a_photo_that_comes_anew_while_two_delete_the_old_one_is_not_lost(
+        self, database: Database
+    ) -> None:
+        ada, storage = await make_guest(database), SlowStorage()
+        await self.old_photo(database, ada, storage)
+        first = asyncio.create_task(delete_old_photos(database, storage, limit=10))
+        await storage.is_deleting.wait()
+        assert await delete_old_photos(database, storage, limit=10) == 0
+        async with database.transaction() as tx:
+            with pytest.raises(Unavailable):
+                await expect_photo(tx, PHOTO.key, user_id=ada)
+        storage.may_delete.set()
+        assert await first == 1
+        async with database.transaction() as tx:
+            await expect_photo(tx, PHOTO.key, user_id=ada)
+        await storage.put(PHOTO.key, b"anew", "image/jpeg")
+        async with database.transaction() as tx:
+            await keep_photo(tx, PHOTO, user_id=ada)
+        assert await delete_old_photos(database, storage, limit=10) == 0
+        assert storage.files == {PHOTO.key: b"anew"}
+
+    async def test_a_photo_that_is_expected_anew_is_not_forgotten_meanwhile(self, database: Database) -> None:
+        ada, storage = await make_guest(database), MemoryStorage()
+        await self.old_photo(database, ada, storage)
+        async with database.transaction() as tx:
+            await expect_photo(tx, PHOTO.key, user_id=ada)
         assert await delete_old_photos(database, storage, limit=10) == 0
 
     async def test_an_order_with_a_photo_that_is_gone_or_foreign_is_refused(self, database: Database) -> None:

@@ -7,6 +7,7 @@ from sqlalchemy import text
 from starbooth.base.database import Database
 from tests.doors.bot.chat import balance_of, start
 from tests.doors.bot.conftest import MakeGuest
+from tests.doors.bot.panels import choose, open_settings
 from tests.doors.bot.worker import Worker
 from tests.playground.group import Group, make_group
 from tests.playground.guest import Guest, Message
@@ -72,6 +73,33 @@ class TestOrders:
             await here.say("/paint@starbooth_bot a red boat")
         await worker.wait_for_order()
         assert [order.prompt for order in await worker.orders()] == ["a red boat"]
+
+    async def test_it_is_painted_as_its_guest_chose_in_private(
+        self, ada: Guest, worker: Worker, database: Database
+    ) -> None:
+        await start(ada)
+        panel = await choose(ada, await open_settings(ada), "Model:", "Flux portrait")
+        await choose(ada, panel, "Pictures: 1", "2")
+        here = (await make_group(ada)).seat(ada)
+        asked = await here.say("/paint a red boat")
+        (order,) = await worker.orders_after_wait()
+        assert (order.request["frozen"]["base_model"], order.parts) == ("FLUX_PORTRAIT", 2)
+        await worker.start()
+        for number in range(2):
+            await worker.paint(order.order_id, number)
+        await worker.show()
+        below = await here.wait_for(lambda message: "Again · 8 ⭐" in message.labels, after=asked)
+        assert "8 stars · Flux portrait" in below.text
+        assert await balance_of(database, ada) == 12
+
+    async def test_who_is_asked_first_in_private_gets_no_panel_in_front_of_everybody(
+        self, ada: Guest, worker: Worker
+    ) -> None:
+        await start(ada)
+        await choose(ada, await open_settings(ada), "Ask me first")
+        here = (await make_group(ada)).seat(ada)
+        await here.say("/paint a red boat")
+        assert len(await worker.orders_after_wait()) == 1
 
     async def test_in_a_topic_everything_stays_there(self, ada: Guest, worker: Worker) -> None:
         await start(ada)

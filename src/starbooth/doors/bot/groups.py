@@ -24,6 +24,7 @@ from starbooth.domain.orders.cart import remember
 from starbooth.domain.orders.place import Source
 from starbooth.domain.orders.read import read_order
 from starbooth.domain.stars.errors import NotEnoughStars
+from starbooth.domain.studio.remembered import read_remembered
 from starbooth.domain.users.errors import NoSuchGuest
 from starbooth.domain.users.guests import find_user
 from starbooth.domain.users.pace import Pace, TooOften, take_turn
@@ -107,13 +108,8 @@ class _Groups:
             return
         if met.gift_stars:
             await self._send(answers.render_gift(met.words, gift_stars=met.gift_stars), place)
-        ask = PictureRequest(
-            request_key=f"tg:{message.chat.id}:{message.message_id}",
-            user_id=met.guest.user_id,
-            source=Source.BOT,
-            prompt=prompt,
-        )
         try:
+            ask = await self._read_ask(message, met, prompt)
             await self._desk.check_prompt(ask)
             async with self._desk.database.transaction() as tx:
                 await request_pictures(
@@ -124,6 +120,18 @@ class _Groups:
         except Refusal as refusal:
             await self._desk.count_refusal(refusal)
             await self._answer(met, place, Screen(html=str(answers.word_refusal(refusal, met.words))))
+
+    async def _read_ask(self, message: Message, met: Met, prompt: str) -> PictureRequest:
+        """What is asked for, as the guest chose in private. Who is asked first there is not asked here."""
+        async with self._desk.database.statement() as tx:
+            remembered = await read_remembered(tx, user_id=met.guest.user_id)
+        return PictureRequest(
+            request_key=f"tg:{message.chat.id}:{message.message_id}",
+            user_id=met.guest.user_id,
+            source=Source.BOT,
+            prompt=prompt,
+            choices=remembered.choices,
+        )
 
     async def _word_shortage(self, refusal: NotEnoughStars, met: Met) -> Screen:
         is_kept = isinstance(refusal, StarsMissing) and bool(self._desk.terms.packs)

@@ -17,7 +17,7 @@ def render_hello(words: Words, *, username: str, price_stars: int) -> Screen:
         words.say("👋 <b>I paint what you describe.</b>"),
         words.say(
             "Write <code>/paint a red fox in the snow</code>, or mention me with your words. A picture costs"
-            " {price}, and whoever asks for it pays.",
+            " {price}, unless you chose otherwise in our chat; whoever asks for it pays.",
             price=stars(words, price_stars),
         ),
         button=_private(words, username),

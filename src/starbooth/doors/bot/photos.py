@@ -17,7 +17,7 @@ from starbooth.domain.catalog.offers import list_offers
 from starbooth.domain.delivery.screen import Screen
 from starbooth.domain.generations.asking import PhotoReference
 from starbooth.domain.generations.errors import PromptEmpty
-from starbooth.domain.generations.photos import keep_photo
+from starbooth.domain.generations.photos import expect_photo, keep_photo
 from starbooth.domain.generations.request import clean_prompt
 from starbooth.domain.pictures.errors import PhotoFlaw, PhotoUnreadable
 from starbooth.domain.pictures.photo import LARGEST_PHOTO_MB, take_photo_in_turn
@@ -95,6 +95,8 @@ class _Photos:
         except FileTooLarge as error:
             raise PhotoUnreadable(PhotoFlaw.TOO_LARGE, limit=LARGEST_PHOTO_MB) from error
         taken = await take_photo_in_turn(body)
+        async with self._desk.database.statement() as tx:
+            await expect_photo(tx, key, user_id=met.guest.user_id)
         await self._desk.storage.put(key, taken.body, "image/jpeg")
         photo = PhotoReference(key=key, width_px=taken.width_px, height_px=taken.height_px)
         async with self._desk.database.transaction() as tx:

@@ -26,7 +26,7 @@ from starbooth.domain.gallery.pictures import (
 )
 from starbooth.domain.generations.asking import Asked, PhotoReference, read_asked
 from starbooth.domain.generations.choices import Shape
-from starbooth.domain.generations.photos import keep_photo, vary_photo_key
+from starbooth.domain.generations.photos import expect_photo, keep_photo, vary_photo_key
 from starbooth.domain.generations.quote import read_offer_of
 from starbooth.domain.generations.request import Recipient
 from starbooth.domain.orders.end import OrderState
@@ -197,6 +197,8 @@ class _Results:
             width_px=taken.width_px,
             height_px=taken.height_px,
         )
+        async with self._desk.database.statement() as tx:
+            await expect_photo(tx, photo.key, user_id=met.guest.user_id)
         await self._desk.storage.put(photo.key, taken.body, "image/jpeg")
         async with self._desk.database.transaction() as tx:
             await keep_photo(tx, photo, user_id=met.guest.user_id)
