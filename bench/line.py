@@ -21,7 +21,8 @@ from sqlalchemy import make_url, text
 from bench.contest import open_accounts
 from bench.figures import Figure, Measurement, median, percentile
 from starbooth.base.database import Database, raw_dsn
-from starbooth.domain.generations.request import Limits, PictureRequest, Recipient, request_pictures
+from starbooth.domain.delivery.owe import Recipient
+from starbooth.domain.generations.request import Limits, PictureRequest, request_pictures
 from starbooth.domain.orders.place import Source
 from starbooth.domain.orders.read import read_order
 from starbooth.domain.users.guests import Language

@@ -15,7 +15,8 @@ from sqlalchemy import text
 from bench.figures import Figure, Measurement
 from bench.processes import memory_mb, proportional_mb
 from starbooth.base.database import Database
-from starbooth.domain.generations.request import Limits, PictureRequest, Recipient, request_pictures
+from starbooth.domain.delivery.owe import Recipient
+from starbooth.domain.generations.request import Limits, PictureRequest, request_pictures
 from starbooth.domain.orders.place import Source
 from starbooth.domain.stars import ledger
 from starbooth.domain.users.guests import Language, find_user

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from starbooth.domain.generations.keeping import thumbnail_key
+from starbooth.domain.generations.craft import thumbnail_key
 from tests.chaos.aftermath import GUESTS, ORDERS_EACH, WELCOME_STARS, Aftermath, torment_a_house
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]

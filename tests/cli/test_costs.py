@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from starbooth.base.database import Database
-from starbooth.domain.generations.buying import start_orders
-from starbooth.domain.generations.sweep import sweep
+from starbooth.domain.running.buying import start_orders
+from starbooth.domain.running.sweep import sweep
 from tests.cli.commands import starbooth
 from tests.make.engine import MemoryEngine
 from tests.make.guests import make_guest

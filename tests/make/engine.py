@@ -16,10 +16,13 @@ from starbooth.outside.engine.contract import (
     Finished,
     HookAnswer,
     HookRefused,
+    Order,
     PaintOrder,
     RunFailed,
     Ticket,
     TicketLost,
+    TrainedLora,
+    TrainOrder,
     Waiting,
     Working,
 )
@@ -32,9 +35,19 @@ class Purchase:
 
     request_id: str
     endpoint: str
-    order: PaintOrder
+    wanted: Order
     request_key: str
     webhook_url: str | None
+
+    @property
+    def order(self) -> PaintOrder:
+        assert isinstance(self.wanted, PaintOrder)
+        return self.wanted
+
+    @property
+    def training(self) -> TrainOrder:
+        assert isinstance(self.wanted, TrainOrder)
+        return self.wanted
 
 
 @dataclass
@@ -43,6 +56,9 @@ class MemoryEngine:
 
     name: str = "memory"
     is_deduplicating: bool = True
+    can_stop_early: bool = True
+    stopped: list[str] = field(default_factory=list)
+    deleted_uploads: list[str] = field(default_factory=list)
     purchases: list[Purchase] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
     next_submits: deque[Exception] = field(default_factory=deque)
@@ -57,7 +73,7 @@ class MemoryEngine:
     _files: dict[str, bytes] = field(default_factory=dict)
 
     async def submit(
-        self, endpoint: str, order: PaintOrder, *, request_key: str, webhook_url: str | None
+        self, endpoint: str, order: Order, *, request_key: str, webhook_url: str | None
     ) -> Ticket:
         self.submit_calls += 1
         trouble = self.next_submits.popleft() if self.next_submits else None
@@ -68,14 +84,14 @@ class MemoryEngine:
         bought = self._buy(endpoint, order, request_key, webhook_url)
         return Ticket(engine=self.name, endpoint=endpoint, request_id=bought.request_id)
 
-    def _buy(self, endpoint: str, order: PaintOrder, request_key: str, webhook_url: str | None) -> Purchase:
+    def _buy(self, endpoint: str, order: Order, request_key: str, webhook_url: str | None) -> Purchase:
         for earlier in self.purchases:
             if self.is_deduplicating and earlier.request_key == request_key:
                 return earlier
         bought = Purchase(
             request_id=f"{self.name}-{len(self.purchases)}",
             endpoint=endpoint,
-            order=order,
+            wanted=order,
             request_key=request_key,
             webhook_url=webhook_url,
         )
@@ -108,6 +124,16 @@ class MemoryEngine:
         self, endpoint: str, result: EngineResult, *, width_px: int, height_px: int
     ) -> Decimal | None:
         return self.cost
+
+    def training_cost_usd(self, endpoint: str, result: EngineResult, *, steps: int) -> Decimal | None:
+        return self.cost
+
+    async def delete_upload(self, url: str) -> bool:
+        self.deleted_uploads.append(url)
+        return self.can_stop_early
+
+    async def stop(self, ticket: Ticket) -> None:
+        self.stopped.append(ticket.request_id)
 
     async def cancel(self, ticket: Ticket) -> None:
         self.cancelled.append(ticket.request_id)
@@ -148,6 +174,41 @@ class MemoryEngine:
         """End purchase `number` well, with whatever pictures, also none."""
         request_id = self.purchases[number].request_id
         result = EngineResult(pictures=pictures, seed=None, billable_units=1.0, inference_s=0.5)
+        self._states[request_id], self._results[request_id] = Finished(), result
+        return result
+
+    def train(
+        self, number: int, step: int, *, steps: int | None = None, preview: bytes | None = None
+    ) -> None:
+        """Have the training of purchase `number` so far. preview: its newest sample."""
+        bought = self.purchases[number]
+        steps = bought.training.steps if steps is None else steps
+        url = None
+        if preview is not None:
+            url = f"https://engine.invalid/{bought.request_id}/{step}.png"
+            self._files[url] = preview
+        self._states[bought.request_id] = Working(
+            progress=step / steps, step=step, steps=steps, preview_url=url
+        )
+
+    def finish_training(
+        self,
+        number: int,
+        weights: bytes,
+        *,
+        config: bytes | None = b"{}",
+        steps_ran: int | None = None,
+    ) -> EngineResult:
+        """End the training of purchase `number` well, with these files."""
+        request_id = self.purchases[number].request_id
+        urls = [f"https://engine.invalid/{request_id}.{kind}" for kind in ("safetensors", "json")]
+        self._files[urls[0]] = weights
+        if config is not None:
+            self._files[urls[1]] = config
+        lora = TrainedLora(
+            weights_url=urls[0], config_url=None if config is None else urls[1], steps_ran=steps_ran
+        )
+        result = EngineResult(pictures=(), seed=None, billable_units=None, inference_s=9.0, lora=lora)
         self._states[request_id], self._results[request_id] = Finished(), result
         return result
 

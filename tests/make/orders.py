@@ -9,13 +9,15 @@ from typing import Any
 from sqlalchemy import text
 
 from starbooth.base.database import Database
+from starbooth.domain.crafts import all_crafts
+from starbooth.domain.delivery.owe import Recipient
 from starbooth.domain.generations.choices import Choices, LoraChoice
-from starbooth.domain.generations.finish import finish_if_complete
-from starbooth.domain.generations.outside import Outside
-from starbooth.domain.generations.request import Limits, PictureRequest, Recipient, request_pictures
-from starbooth.domain.generations.routing import Router
+from starbooth.domain.generations.request import Limits, PictureRequest, request_pictures
 from starbooth.domain.orders import run
 from starbooth.domain.orders.place import PlacedOrder, Source
+from starbooth.domain.running.finish import finish_if_complete
+from starbooth.domain.running.outside import Outside
+from starbooth.domain.running.routing import Router
 from tests.make.engine import MemoryEngine
 from tests.make.storage import MemoryStorage
 
@@ -65,7 +67,7 @@ async def end_order(database: Database, order_id: str, *, done: int, failed: int
         for number in range(done, done + failed):
             await run.note_failed(tx, order_id=order_id, number=number, error_code="bad", facts={})
         assert await finish_if_complete(
-            tx, order_id, file_url=lambda key: f"https://booth.invalid/files/{key}"
+            tx, order_id, crafts=all_crafts(), file_url=lambda key: f"https://booth.invalid/files/{key}"
         )
 
 
@@ -80,6 +82,7 @@ def make_outside(
     return Outside(
         engines=named,
         router=Router(list(named), slots=slots, fresh_s=0.0),
+        crafts=all_crafts(),
         storage=storage or MemoryStorage(),
         hook_url=lambda engine, order_id, number: f"https://booth.invalid/{engine}/{order_id}/{number}",
         file_url=lambda key: f"https://booth.invalid/files/{key}",

@@ -17,7 +17,7 @@ async def print_engines(settings: Settings) -> int:
     if not found:
         print("No engine is known yet: workers write them down when they start.")
         return 0
-    table = Table("engine", "used", "place", "slots", "at work", "trouble")
+    table = Table("engine", "used", "place", "slots", "at work", "training", "trouble")
     for each in found:
         trouble = [
             f"{broken.endpoint}: {broken.cause}, {broken.failures} times"
@@ -25,18 +25,27 @@ async def print_engines(settings: Settings) -> int:
             for broken in breakers
             if broken.engine == each.name
         ]
-        figures = (str(each.position), str(each.slots), str(each.at_work))
+        training = f"{each.trainings_at_work} of {each.training_slots}"
+        figures = (str(each.position), str(each.slots), str(each.at_work), training)
         table.add_row(each.name, "yes" if each.is_on else "no", *figures, "\n".join(trouble))
     Console(width=None if sys.stdout.isatty() else 160).print(table)
     return 0
 
 
 async def set_engine(
-    settings: Settings, *, name: str, is_on: bool | None, slots: int | None, place: int | None
+    settings: Settings,
+    *,
+    name: str,
+    is_on: bool | None,
+    slots: int | None,
+    place: int | None,
+    training_slots: int | None = None,
 ) -> int:
     """Change one engine; workers see it within seconds. Returns the exit status."""
     async with open_booth(settings, connections=1) as booth, booth.database.transaction() as tx:
-        is_known = await change_engine(tx, name, is_on=is_on, slots=slots, position=place)
+        is_known = await change_engine(
+            tx, name, is_on=is_on, slots=slots, position=place, training_slots=training_slots
+        )
     if not is_known:
         print(f"There is no engine {name}: `starbooth engines list` shows them.", file=sys.stderr)
         return 1

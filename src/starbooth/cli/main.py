@@ -359,11 +359,18 @@ def engines_set(
     on: Annotated[bool | None, typer.Option("--on/--off", help="Whether it gets orders.")] = None,
     slots: Annotated[int | None, typer.Option(min=1, max=1000, help="Tickets at one time.")] = None,
     place: Annotated[int | None, typer.Option(min=0, max=1000, help="Lower goes first.")] = None,
+    training_slots: Annotated[
+        int | None,
+        typer.Option(min=0, max=1000, help="Trainings at one time; 0 where none are trained."),
+    ] = None,
 ) -> None:
     """Switch an engine on or off, or change its limit or its place. What it works on is still collected."""
     from starbooth.cli.engines import set_engine
 
-    sys.exit(_await(set_engine(_settings(), name=name, is_on=on, slots=slots, place=place)))
+    work = set_engine(
+        _settings(), name=name, is_on=on, slots=slots, place=place, training_slots=training_slots
+    )
+    sys.exit(_await(work))
 
 
 def _run_words(work: Callable[[Settings], Coroutine[Any, Any, int]]) -> None:

@@ -8,8 +8,9 @@ from datetime import timedelta
 from starbooth.base.clock import now
 from starbooth.base.settings import Settings
 from starbooth.cli.wiring import Booth
-from starbooth.domain.generations.outside import Outside
-from starbooth.domain.generations.routing import Router
+from starbooth.domain.crafts import all_crafts
+from starbooth.domain.running.outside import Outside
+from starbooth.domain.running.routing import Router
 from starbooth.doors.hooks.address import hook_path
 from starbooth.outside.engine.client import open_engines
 from starbooth.outside.engine.contract import Engine
@@ -34,6 +35,7 @@ def outside_of(booth: Booth, engines: Mapping[str, Engine]) -> Outside:
     return Outside(
         engines=engines,
         router=Router(list(engines), slots=booth.settings.engine_slots),
+        crafts=all_crafts(),
         storage=booth.storage,
         hook_url=functools.partial(_hook_url, public_url, booth.secret),
         file_url=functools.partial(_file_url, public_url),

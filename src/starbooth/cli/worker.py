@@ -24,19 +24,18 @@ from starbooth.domain.delivery.owe import SHOW
 from starbooth.domain.delivery.show import Look, Looker, Showing, find_news, show
 from starbooth.domain.gallery.galleries import forget_old_galleries
 from starbooth.domain.gallery.pictures import delete_doomed_files
-from starbooth.domain.generations.buying import Started, buy_tickets, claim_orders
 from starbooth.domain.generations.cart import start_funded, sweep_carts
-from starbooth.domain.generations.outside import Outside
 from starbooth.domain.generations.photos import delete_old_photos
 from starbooth.domain.generations.quote import read_offer_of
-from starbooth.domain.generations.request import START
-from starbooth.domain.generations.run import COLLECT, collect
-from starbooth.domain.generations.sweep import end_overdue, stop_abandoned, sweep
 from starbooth.domain.orders.cart import STARS_ARRIVED
 from starbooth.domain.orders.end import OrderState
 from starbooth.domain.orders.read import read_order
 from starbooth.domain.payments.purchases import close_expired
 from starbooth.domain.privacy.strays import sweep_storage
+from starbooth.domain.running.buying import START, Started, buy_tickets, claim_orders
+from starbooth.domain.running.outside import Outside
+from starbooth.domain.running.run import COLLECT, collect
+from starbooth.domain.running.sweep import end_overdue, stop_abandoned, sweep
 from starbooth.domain.studio.drafts import forget_old_drafts
 from starbooth.domain.users.guests import Language
 from starbooth.doors.bot.inbox import forget_old_updates
@@ -91,7 +90,8 @@ async def run_worker(settings: Settings, *, stop: asyncio.Event) -> None:
 
 def _looker(outside: Outside) -> Looker:
     async def look(tx: Tx, order_id: str, language: Language, *, is_shared: bool) -> Look | None:
-        view = await read_order(tx, order_id, slots=outside.router.slots)
+        router = outside.router
+        view = await read_order(tx, order_id, slots=router.slots, training_slots=router.training_slots)
         if view is None:
             return None
         offer = await read_offer_of(tx, view) if view.state is OrderState.DONE else None

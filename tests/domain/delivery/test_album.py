@@ -155,7 +155,7 @@ async def open_scene(database: Database, guest: str) -> Scene:
     placed = await place_pictures(database, guest, active_orders=1000)
     async with database.transaction() as tx:
         await owe.open_delivery(
-            tx, order_id=placed.order_id, chat_id=7, reply_to_message_id=5, language=Language.ENGLISH
+            tx, placed.order_id, owe.Recipient(chat_id=7, reply_to_message_id=5, language=Language.ENGLISH)
         )
     files = {f"pictures/corder/{number}.png": f"picture {number}".encode() for number in range(3)}
     return Scene(database, placed.order_id, MemoryStorage(files=files))

@@ -8,8 +8,7 @@ from sqlalchemy import text
 
 from starbooth.base.database import Database
 from starbooth.domain.delivery import owe
-from starbooth.domain.delivery.owe import Delivery
-from starbooth.domain.generations.request import Recipient
+from starbooth.domain.delivery.owe import Delivery, Recipient
 from starbooth.domain.users.guests import Language
 from tests.make.guests import make_guest
 from tests.make.orders import let_pass, place_pictures
@@ -90,7 +89,7 @@ class TestClaim:
     async def test_opening_it_twice_is_opening_it_once(self, database: Database, order_id: str) -> None:
         async with database.transaction() as tx:
             await owe.open_delivery(
-                tx, order_id=order_id, chat_id=9, reply_to_message_id=None, language=Language.ENGLISH
+                tx, order_id, owe.Recipient(chat_id=9, reply_to_message_id=None, language=Language.ENGLISH)
             )
         assert (await must_claim(database, order_id)).chat_id == 5
 

@@ -119,7 +119,7 @@ async def scene(database: Database, tmp_path: Path) -> Scene:
     order_id = await place_order(database, user_id)
     async with database.transaction() as tx:
         await owe.open_delivery(
-            tx, order_id=order_id, chat_id=7, reply_to_message_id=5, language=Language.SPANISH
+            tx, order_id, owe.Recipient(chat_id=7, reply_to_message_id=5, language=Language.SPANISH)
         )
     storage = open_storage(f"file://{tmp_path / 'storage'}")
     await storage.put("pictures/corder/0.png", b"picture", "image/png")

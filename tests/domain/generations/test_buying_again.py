@@ -5,11 +5,11 @@ from sqlalchemy import text
 
 from starbooth.base.database import Database
 from starbooth.domain.catalog import engines as rows
-from starbooth.domain.generations.buying import start_orders
-from starbooth.domain.generations.outside import Outside
-from starbooth.domain.generations.run import check_order, collect
-from starbooth.domain.generations.sweep import stop_abandoned, sweep
 from starbooth.domain.orders import run as orders
+from starbooth.domain.running.buying import start_orders
+from starbooth.domain.running.outside import Outside
+from starbooth.domain.running.run import check_order, collect
+from starbooth.domain.running.sweep import stop_abandoned, sweep
 from starbooth.outside.engine.contract import EngineUnavailable, FileGone
 from tests.make.audits import assert_accounts_are_true
 from tests.make.engine import MemoryEngine

@@ -4,9 +4,9 @@ from datetime import timedelta
 from decimal import Decimal
 
 from starbooth.base.database import Database
-from starbooth.domain.generations.buying import start_orders
 from starbooth.domain.generations.costs import CostLine, read_costs
-from starbooth.domain.generations.sweep import sweep
+from starbooth.domain.running.buying import start_orders
+from starbooth.domain.running.sweep import sweep
 from tests.make.engine import MemoryEngine
 from tests.make.guests import make_guest, read_stars
 from tests.make.orders import let_pass, make_outside, place_pictures, read_order_row, read_pictures

@@ -18,12 +18,13 @@ from hypothesis.stateful import (
 from sqlalchemy import text
 
 from starbooth.base.database import Database
-from starbooth.domain.generations.buying import start_orders
-from starbooth.domain.generations.finish import cancel_waiting
-from starbooth.domain.generations.run import collect
-from starbooth.domain.generations.sweep import end_overdue, sweep
+from starbooth.domain.crafts import all_crafts
 from starbooth.domain.orders import run as orders
 from starbooth.domain.orders.errors import TooLateToCancel, TooManyOrders
+from starbooth.domain.running.buying import start_orders
+from starbooth.domain.running.finish import cancel_waiting
+from starbooth.domain.running.run import collect
+from starbooth.domain.running.sweep import end_overdue, sweep
 from starbooth.domain.stars.errors import NotEnoughStars
 from starbooth.outside.engine.contract import EngineRefused, EngineUnavailable
 from starbooth.outside.storage.contract import StorageUnavailable
@@ -197,7 +198,7 @@ class OrderMachine(RuleBasedStateMachine):
 
         async def press() -> None:
             async with self.database.transaction() as tx:
-                await cancel_waiting(tx, order_id=order_id, user_id=guest)
+                await cancel_waiting(tx, crafts=all_crafts(), order_id=order_id, user_id=guest)
 
         try:
             self.run(press())

@@ -9,15 +9,15 @@ import pytest
 from PIL import Image
 
 from starbooth.base.database import Database
-from starbooth.domain.generations.buying import start_orders
-from starbooth.domain.generations.outside import Outside
 from starbooth.domain.generations.picture import LARGEST_PICTURE_BYTES
-from starbooth.domain.generations.run import check_order, collect
-from starbooth.domain.generations.sweep import end_overdue, stop_abandoned, sweep
 from starbooth.domain.orders import run as orders
 from starbooth.domain.orders.read import read_order
 from starbooth.domain.pictures.marking import read_mark
 from starbooth.domain.pictures.recipe import Recipe
+from starbooth.domain.running.buying import start_orders
+from starbooth.domain.running.outside import Outside
+from starbooth.domain.running.run import check_order, collect
+from starbooth.domain.running.sweep import end_overdue, stop_abandoned, sweep
 from starbooth.outside.engine.contract import EngineRefused, EngineUnavailable
 from starbooth.outside.storage.contract import StorageUnavailable
 from tests.make.audits import assert_accounts_are_true

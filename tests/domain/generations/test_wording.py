@@ -5,15 +5,15 @@ from datetime import timedelta
 import pytest
 
 from starbooth.base.database import Database, sql
-from starbooth.domain.generations.buying import start_orders
 from starbooth.domain.generations.choices import Choices, LoraChoice
 from starbooth.domain.generations.errors import PromptEmpty, PromptTooLong, TooManyOptions
 from starbooth.domain.generations.request import LONGEST_PROMPT, Limits, PictureRequest, request_pictures
-from starbooth.domain.generations.sweep import sweep
 from starbooth.domain.generations.wording import MOST_OPTIONS, read_options, with_triggers
 from starbooth.domain.orders.place import Source
 from starbooth.domain.prompts.errors import PromptRefused
 from starbooth.domain.prompts.expand import parse
+from starbooth.domain.running.buying import start_orders
+from starbooth.domain.running.sweep import sweep
 from tests.make.engine import MemoryEngine
 from tests.make.guests import make_guest, read_stars
 from tests.make.loras import make_lora

@@ -6,10 +6,11 @@ import pytest
 from sqlalchemy import text
 
 from starbooth.base.database import Database
+from starbooth.domain.crafts import all_crafts
 from starbooth.domain.generations.choices import Choices, LoraChoice
 from starbooth.domain.generations.errors import LoraNotFound
-from starbooth.domain.generations.finish import cancel_waiting
 from starbooth.domain.generations.quote import Quote, quote
+from starbooth.domain.running.finish import cancel_waiting
 from tests.make.audits import assert_accounts_are_true
 from tests.make.guests import make_guest, read_stars
 from tests.make.loras import make_lora
@@ -65,7 +66,7 @@ class TestPrice:
         cancelled = await place_pictures(database, guest, pictures=1, loras=[lora])
         await end_order(database, failed.order_id, done=1, failed=2)
         async with database.transaction() as tx:
-            await cancel_waiting(tx, order_id=cancelled.order_id, user_id=guest)
+            await cancel_waiting(tx, crafts=all_crafts(), order_id=cancelled.order_id, user_id=guest)
         assert (await quote_for(database, guest, lora, pictures=2)).price_stars == 2 * DEFAULT_PRICE
         assert (await quote_for(database, guest, lora, pictures=3)).price_stars == 3 * DEFAULT_PRICE + FEE
 

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import text
 
 from starbooth.base.database import Database
+from starbooth.domain.delivery.owe import Recipient
 from starbooth.domain.generations.errors import CountRefused, PromptEmpty, PromptTooLong
-from starbooth.domain.generations.request import Recipient
 from starbooth.domain.orders.end import cancel
 from starbooth.domain.orders.errors import RequestKeyReused, TooManyOrders
 from starbooth.domain.orders.place import PlacedOrder, order_id_for

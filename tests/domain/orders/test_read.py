@@ -5,11 +5,11 @@ from datetime import timedelta
 from sqlalchemy import text
 
 from starbooth.base.database import Database
-from starbooth.domain.generations.buying import start_orders
-from starbooth.domain.generations.outside import Outside
-from starbooth.domain.generations.sweep import sweep
 from starbooth.domain.orders.end import cancel
 from starbooth.domain.orders.read import OrderView, expected_wait, newest_active, read_order, time_until_done
+from starbooth.domain.running.buying import start_orders
+from starbooth.domain.running.outside import Outside
+from starbooth.domain.running.sweep import sweep
 from tests.make.engine import MemoryEngine
 from tests.make.guests import make_guest
 from tests.make.orders import let_pass, make_outside, place_pictures

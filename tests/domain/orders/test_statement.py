@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from starbooth.base.database import Database
-from starbooth.domain.generations.finish import cancel_waiting
+from starbooth.domain.crafts import all_crafts
 from starbooth.domain.orders.statement import (
     Page,
     Place,
@@ -19,6 +19,7 @@ from starbooth.domain.orders.statement import (
     walk,
 )
 from starbooth.domain.payments import refunds
+from starbooth.domain.running.finish import cancel_waiting
 from starbooth.domain.stars import buying, ledger
 from starbooth.domain.stars.tables import TransactionStatus, TransactionType
 from tests.make.guests import make_guest, read_stars
@@ -101,7 +102,7 @@ class TestEntries:
         )
         assert (held.prompt, held.balance_stars) == ("a blue door", 17)
         async with database.transaction() as tx:
-            await cancel_waiting(tx, order_id=placed.order_id, user_id=ada)
+            await cancel_waiting(tx, crafts=all_crafts(), order_id=placed.order_id, user_id=ada)
         back, released, gift = (await newest(database, ada)).entries
         assert (back.kind, back.amount, back.balance_stars) == (TransactionType.REFUND, 3, 20)
         assert (back.prompt, back.reason, back.of_kind) == (

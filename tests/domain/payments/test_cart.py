@@ -8,12 +8,14 @@ from sqlalchemy import text
 
 from starbooth.base.database import Database
 from starbooth.base.prices import parse_pack
+from starbooth.domain.crafts import all_crafts
+from starbooth.domain.delivery.owe import Recipient
 from starbooth.domain.generations.cart import start_funded, sweep_carts
 from starbooth.domain.generations.errors import StarsMissing
-from starbooth.domain.generations.finish import cancel_waiting
-from starbooth.domain.generations.request import Limits, Recipient
+from starbooth.domain.generations.request import Limits
 from starbooth.domain.orders import cart
 from starbooth.domain.orders.place import PlacedOrder
+from starbooth.domain.running.finish import cancel_waiting
 from starbooth.domain.stars.ledger import credit_bonus
 from starbooth.domain.users.guests import Language
 from tests.make.audits import assert_accounts_are_true
@@ -153,7 +155,7 @@ class TestWaiting:
         assert await start(database, ada, limits=only_one) is None
         assert await sweep_carts(database, limits=only_one) == 0
         async with database.transaction() as tx:
-            await cancel_waiting(tx, order_id=other.order_id, user_id=ada)
+            await cancel_waiting(tx, crafts=all_crafts(), order_id=other.order_id, user_id=ada)
         assert await sweep_carts(database, limits=only_one) == 1
 
     async def test_the_newest_wish_takes_the_place_of_the_older(self, database: Database, ada: str) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from starbooth.base.database import Database
 from starbooth.base.errors import Unavailable
+from starbooth.domain.delivery.owe import Recipient
 from starbooth.domain.generations.asking import PhotoReference
 from starbooth.domain.generations.cart import start_funded
 from starbooth.domain.generations.choices import Choices
@@ -19,7 +20,7 @@ from starbooth.domain.generations.photos import (
     keep_photo,
     use_photo,
 )
-from starbooth.domain.generations.request import Limits, PictureRequest, Recipient, request_pictures
+from starbooth.domain.generations.request import Limits, PictureRequest, request_pictures
 from starbooth.domain.orders.cart import fund, read_cart
 from starbooth.domain.orders.place import PlacedOrder, Source
 from starbooth.domain.studio.drafts import (

@@ -14,6 +14,7 @@ from starbooth.domain.delivery.screen import Screen
 from starbooth.domain.generations.errors import CountRefused, PromptEmpty, PromptTooLong
 from starbooth.domain.orders.end import OrderState
 from starbooth.domain.orders.errors import NoSuchOrder, RequestKeyReused, TooLateToCancel, TooManyOrders
+from starbooth.domain.orders.place import OrderKind
 from starbooth.domain.orders.read import OrderView, Part
 from starbooth.domain.stars.errors import AmountRefused, NotEnoughStars, TooManyStars
 from starbooth.domain.users.guests import Language
@@ -34,6 +35,7 @@ FROZEN = {"base_model_id": "flux", "model_name": "Flux", "width_px": 1024, "heig
 def view(**changes: object) -> OrderView:
     usual = OrderView(
         order_id=ORDER,
+        kind=OrderKind.GENERATION,
         user_id="u",
         state=OrderState.HELD,
         request={"asked": {"prompt": "a red boat"}, "frozen": FROZEN},

@@ -10,19 +10,24 @@ from PIL import Image
 from sqlalchemy import text
 
 from starbooth.base.database import Database, Tx
+from starbooth.domain.crafts import all_crafts
 from starbooth.domain.delivery.owe import find_owed, owe
 from starbooth.domain.delivery.show import Look, Showing, show
-from starbooth.domain.generations.finish import finish_if_complete
 from starbooth.domain.generations.quote import read_offer_of
 from starbooth.domain.orders import run as orders
 from starbooth.domain.orders.end import OrderState
 from starbooth.domain.orders.read import OrderView, read_order
+from starbooth.domain.running.finish import finish_if_complete
 from starbooth.domain.users.guests import Language
 from starbooth.doors.bot.messenger import BotMessenger
 from starbooth.doors.bot.screens import render_order
 from starbooth.outside.storage.store import open_storage
 
 SLOTS = 2
+
+
+def _file_url(key: str) -> str:
+    return f"http://127.0.0.1:9/files/{key}"
 
 
 class Worker:
@@ -57,7 +62,7 @@ class Worker:
                 await orders.note_done(tx, order_id=order_id, number=0, file_key=key, facts={})
             else:
                 await orders.note_failed(tx, order_id=order_id, number=0, error_code=error_code, facts={})
-            await finish_if_complete(tx, order_id, file_url=lambda key: f"http://127.0.0.1:9/files/{key}")
+            await finish_if_complete(tx, order_id, crafts=all_crafts(), file_url=_file_url)
         await self.show()
 
     async def paint(self, order_id: str, number: int, *, error_code: str | None = None) -> None:
@@ -74,7 +79,7 @@ class Worker:
                     tx, order_id=order_id, number=number, error_code=error_code, facts={}
                 )
             await owe(tx, order_id)
-            await finish_if_complete(tx, order_id, file_url=lambda key: f"http://127.0.0.1:9/files/{key}")
+            await finish_if_complete(tx, order_id, crafts=all_crafts(), file_url=_file_url)
 
     async def paint_all(self) -> list[str]:
         """Start and finish every order that waits, oldest first."""

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from starbooth.outside.engine.answers import (
     failure_of,
-    progress_in,
     result_from_payload,
+    working_by,
 )
 from starbooth.outside.engine.contract import (
     EngineRefused,
@@ -175,21 +175,21 @@ class TestProgressIn:
         ],
     )
     def test_bars_are_read(self, message: str, progress: float | None) -> None:
-        assert progress_in([{"message": message, "labels": {}}]) == progress
+        assert working_by([{"message": message, "labels": {}}]).progress == progress
 
     def test_labels_are_read_first(self) -> None:
-        assert progress_in([{"message": "1/2", "labels": {"step": "3", "steps": "4"}}]) == 0.75
+        assert working_by([{"message": "1/2", "labels": {"step": "3", "steps": "4"}}]).progress == 0.75
 
     def test_the_newest_telling_line_counts(self) -> None:
-        assert progress_in([{"message": "1/4"}, {"message": "2/4"}, {"message": "decoding"}]) == 0.5
+        assert working_by([{"message": "1/4"}, {"message": "2/4"}, {"message": "decoding"}]).progress == 0.5
 
     @pytest.mark.parametrize(
         "logs", [None, [], {}, "14/28", [None], [{"message": None}], [{"labels": {"step": 1, "steps": 0}}]]
     )
     def test_nothing_told_is_unknown(self, logs: object) -> None:
-        assert progress_in(logs) is None
+        assert working_by(logs).progress is None
 
     @given(logs=ANY_JSON)
     def test_any_log_gives_a_fraction_or_nothing(self, logs: object) -> None:
-        progress = progress_in(logs)
+        progress = working_by(logs).progress
         assert progress is None or 0 <= progress <= 1

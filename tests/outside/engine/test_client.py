@@ -213,7 +213,7 @@ class TestStatus:
     ) -> None:
         line = {"message": "step", "labels": {"step": 7, "steps": 28}}
         scripted.will_say({"status": "IN_PROGRESS", "logs": [line]}, status=202)
-        assert await darkroom_client.status(ticket) == Working(progress=0.25)
+        assert await darkroom_client.status(ticket) == Working(progress=0.25, step=7, steps=28)
 
     async def test_without_progress_no_log_is_asked_for(
         self, darkroom_client: Engine, scripted: ScriptedServer, ticket: Ticket

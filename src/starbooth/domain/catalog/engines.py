@@ -18,13 +18,18 @@ PROBE_TIME = timedelta(seconds=20)
 
 @dataclass(frozen=True, kw_only=True)
 class EngineRow:
-    """One engine. `slots`: tickets that it is given at one time; `at_work`: that it has now."""
+    """One engine. `slots`: tickets for pictures that it is given at one time; `at_work`: that it has now.
+
+    training_slots, trainings_at_work: the same for trainings; no slots means that it trains nothing.
+    """
 
     name: str
     is_on: bool
     slots: int
     position: int
     at_work: int
+    training_slots: int = 1
+    trainings_at_work: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,10 +62,14 @@ async def list_engines(tx: Tx) -> list[EngineRow]:
     """Every engine that was ever named, in order of preference."""
     rows = await tx.execute(
         sql("""
-            SELECT e.name, e.is_on, e.slots, e.position,
-                (SELECT count(*) FROM starbooth.tickets t
-                    WHERE t.engine = e.name AND t.state IN ('sending', 'sent')) AS at_work
-            FROM starbooth.engines e ORDER BY e.position, e.name
+            SELECT e.name, e.is_on, e.slots, e.position, e.training_slots,
+                busy.pictures AS at_work, busy.trainings AS trainings_at_work
+            FROM starbooth.engines e, LATERAL (
+                SELECT count(*) FILTER (WHERE o.kind = 'generation') AS pictures,
+                    count(*) FILTER (WHERE o.kind = 'training') AS trainings
+                FROM starbooth.tickets t JOIN starbooth.orders o ON o.id = t.order_id
+                WHERE t.engine = e.name AND t.state IN ('sending', 'sent')) busy
+            ORDER BY e.position, e.name
         """)
     )
     return [EngineRow(**row._mapping) for row in rows]
@@ -77,17 +86,31 @@ async def able_engines(tx: Tx, names: Sequence[str]) -> list[str]:
 
 
 async def change_engine(
-    tx: Tx, name: str, *, is_on: bool | None, slots: int | None, position: int | None
+    tx: Tx,
+    name: str,
+    *,
+    is_on: bool | None,
+    slots: int | None,
+    position: int | None,
+    training_slots: int | None = None,
 ) -> bool:
     """Change what is not None; workers see it within seconds. False where there is no such engine."""
     rows = await tx.execute(
         sql("""
             UPDATE starbooth.engines SET is_on = coalesce(:is_on, is_on),
                 slots = coalesce(CAST(:slots AS integer), slots),
-                position = coalesce(CAST(:position AS integer), position), updated_at = now()
+                position = coalesce(CAST(:position AS integer), position),
+                training_slots = coalesce(CAST(:training_slots AS integer), training_slots),
+                updated_at = now()
             WHERE name = :name RETURNING 1
         """),
-        {"name": name, "is_on": is_on, "slots": slots, "position": position},
+        {
+            "name": name,
+            "is_on": is_on,
+            "slots": slots,
+            "position": position,
+            "training_slots": training_slots,
+        },
     )
     return rows.first() is not None
 

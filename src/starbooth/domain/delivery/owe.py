@@ -56,15 +56,17 @@ def show_job(order_id: str) -> Job:
     return Job(name=SHOW, facts={"order": order_id})
 
 
-async def open_delivery(
-    tx: Tx,
-    *,
-    order_id: str,
-    chat_id: int,
-    reply_to_message_id: int | None,
-    language: Language,
-    thread_id: int | None = None,
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Recipient:
+    """The chat that waits for what was ordered, in a group its topic, and the message that asked."""
+
+    chat_id: int
+    reply_to_message_id: int | None
+    language: Language
+    thread_id: int | None = None
+
+
+async def open_delivery(tx: Tx, order_id: str, recipient: Recipient) -> None:
     """Owe this chat, or this topic of it, everything about an order from now on. Repeat: harmless."""
     await tx.execute(
         sql(
@@ -73,10 +75,10 @@ async def open_delivery(
         ),
         {
             "id": order_id,
-            "chat_id": chat_id,
-            "reply_to": reply_to_message_id,
-            "thread_id": thread_id,
-            "language": language.value,
+            "chat_id": recipient.chat_id,
+            "reply_to": recipient.reply_to_message_id,
+            "thread_id": recipient.thread_id,
+            "language": recipient.language.value,
         },
     )
 

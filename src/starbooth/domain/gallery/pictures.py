@@ -16,7 +16,7 @@ from starbooth.base.database import Database, Tx, sql
 from starbooth.base.errors import Unavailable
 from starbooth.domain.delivery.telegram_files import forget_file_ids
 from starbooth.domain.gallery.errors import NoSuchPicture
-from starbooth.domain.generations.keeping import thumbnail_key
+from starbooth.domain.generations.craft import thumbnail_key
 from starbooth.domain.generations.photos import forget_vary_photo
 from starbooth.outside.storage.contract import Storage
 from starbooth.outside.storage.store import is_key

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import structlog
 
 from starbooth.domain.gallery.pages import PageEntry
-from starbooth.domain.generations.keeping import thumbnail_key
+from starbooth.domain.generations.craft import thumbnail_key
 from starbooth.domain.pictures.thumbnail import contact_sheet, thumbnail
 from starbooth.outside.storage.contract import Storage, StoredFileMissing
 from starbooth.outside.storage.store import is_key

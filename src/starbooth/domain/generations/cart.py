@@ -7,12 +7,12 @@ import structlog
 
 from starbooth.base.database import Database, Tx
 from starbooth.base.errors import Refusal
+from starbooth.domain.delivery.owe import Recipient
 from starbooth.domain.generations.asking import read_asked
 from starbooth.domain.generations.errors import StarsMissing
 from starbooth.domain.generations.request import (
     Limits,
     PictureRequest,
-    Recipient,
     request_pictures,
 )
 from starbooth.domain.orders import cart

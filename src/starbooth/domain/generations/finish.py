@@ -1,56 +1,23 @@
-"""The end of an order for pictures: rows in `public`, stars settled, the delivery owed; one transaction."""
+"""What an order for pictures leaves in `public` when it ends."""
 
-from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import insert
 
 from starbooth.base.database import Tx, sql
 from starbooth.base.ids import new_id
-from starbooth.base.jobs import enqueue
-from starbooth.domain.delivery.owe import owe, show_job
 from starbooth.domain.generations.tables import generations
 from starbooth.domain.generations.wording import words_to_paint
-from starbooth.domain.orders import end
 from starbooth.domain.orders.end import EndedOrder, TicketEnd
+from starbooth.domain.running.craft import FileUrl
 
 # What the recipe of a picture tells beside what the contract has columns for.
 _TOLD = ("model_name", "steps", "guidance", "strength")
 _TOLD_OF_LORA = ("lora_id", "name", "weight")
 
 
-async def finish_if_complete(tx: Tx, order_id: str, *, file_url: Callable[[str], str]) -> bool:
-    """End the order if all its tickets have ended: record, settle, owe. True where it ended just now.
-
-    Then its message is due and a slot is free; whoever ends an order sees to both, or the sweeps do.
-    Repeat: harmless, it ends once.
-    """
-    ended = await end.end_if_complete(tx, order_id)
-    if ended is None:
-        return False
-    await _record(tx, ended, file_url)
-    return True
-
-
-async def finish_overdue(
-    tx: Tx, order_id: str, *, reason: str, file_url: Callable[[str], str]
-) -> EndedOrder | None:
-    """End an active order now, paying for the pictures that are there. None where it had ended before."""
-    ended = await end.end_now(tx, order_id, reason=reason)
-    if ended is not None:
-        await _record(tx, ended, file_url)
-    return ended
-
-
-async def cancel_waiting(tx: Tx, *, order_id: str, user_id: str) -> EndedOrder:
-    """Cancel the guest's own order while it waits. Raises: NoSuchOrder, TooLateToCancel."""
-    ended = await end.cancel(tx, order_id=order_id, user_id=user_id)
-    if await owe(tx, order_id):
-        await enqueue(tx, show_job(order_id))
-    return ended
-
-
-async def _record(tx: Tx, ended: EndedOrder, file_url: Callable[[str], str]) -> None:
+async def record_pictures(tx: Tx, ended: EndedOrder, file_url: FileUrl) -> None:
+    """Write a row for each picture that is done; among them they tell what was charged."""
     done = [ticket for ticket in ended.tickets if ticket.state == "done"]
     if done:
         lora_id = await _lora_of(tx, ended)
@@ -59,7 +26,6 @@ async def _record(tx: Tx, ended: EndedOrder, file_url: Callable[[str], str]) -> 
             for place, ticket in enumerate(done)
         ]
         await tx.execute(insert(generations), rows)
-    await owe(tx, ended.order_id)
 
 
 async def _lora_of(tx: Tx, ended: EndedOrder) -> str | None:
@@ -76,7 +42,7 @@ async def _lora_of(tx: Tx, ended: EndedOrder) -> str | None:
 
 
 def _row(
-    ended: EndedOrder, ticket: TicketEnd, place: int, pictures: int, file_url: Callable[[str], str]
+    ended: EndedOrder, ticket: TicketEnd, place: int, pictures: int, file_url: FileUrl
 ) -> dict[str, Any]:
     assert ticket.file_key is not None
     frozen = ended.request["frozen"]

@@ -9,7 +9,7 @@ from typing import Any
 
 from starbooth.base.database import Tx
 from starbooth.base.jobs import Job, enqueue
-from starbooth.domain.delivery.owe import open_delivery
+from starbooth.domain.delivery.owe import Recipient, open_delivery
 from starbooth.domain.generations.asking import Asked, PhotoReference
 from starbooth.domain.generations.choices import Choices
 from starbooth.domain.generations.errors import PromptEmpty, PromptTooLong, StarsMissing
@@ -22,12 +22,11 @@ from starbooth.domain.orders.place import NewOrder, OrderKind, PlacedOrder, Sour
 from starbooth.domain.prompts.errors import PromptRefused, PromptsPaused
 from starbooth.domain.prompts.expand import Line
 from starbooth.domain.prompts.gate import Leniency, require_allowed
+from starbooth.domain.running.buying import START
 from starbooth.domain.stars import ledger
 from starbooth.domain.stars.errors import NotEnoughStars
-from starbooth.domain.users.guests import Language
 
 LONGEST_PROMPT = 2000
-START = "start"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,16 +39,6 @@ class Limits:
     deadline: timedelta
     leniency: Leniency = field(default_factory=Leniency)
     maker_share_percent: int = 50
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipient:
-    """The chat that waits for the pictures, in a group its topic, and the message that asked."""
-
-    chat_id: int
-    reply_to_message_id: int | None
-    language: Language
-    thread_id: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +113,7 @@ async def request_pictures(
     if ask.photo is not None:
         await use_photo(tx, ask.photo.key, user_id=ask.user_id)
     if recipient is not None:
-        await _open_delivery(tx, placed.order_id, recipient)
+        await open_delivery(tx, placed.order_id, recipient)
     await enqueue(tx, Job(name=START, facts={"order": placed.order_id}))
     return placed
 
@@ -149,17 +138,6 @@ async def _read_order(
     await _require_allowed(tx, ask, wording.texts, limits)
     price = quoted.price_stars if price_stars is None else price_stars
     return asked, _new_order(ask, asked, quoted, wording, limits, price_stars=price)
-
-
-async def _open_delivery(tx: Tx, order_id: str, recipient: Recipient) -> None:
-    await open_delivery(
-        tx,
-        order_id=order_id,
-        chat_id=recipient.chat_id,
-        reply_to_message_id=recipient.reply_to_message_id,
-        language=recipient.language,
-        thread_id=recipient.thread_id,
-    )
 
 
 async def _require_allowed(tx: Tx, ask: PictureRequest, texts: Sequence[str], limits: Limits) -> None:

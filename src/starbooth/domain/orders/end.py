@@ -1,5 +1,6 @@
 """The one end of an order: its state, its stars and its tickets, in one transaction."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -9,6 +10,7 @@ from sqlalchemy import text
 from starbooth.base.database import Tx
 from starbooth.domain.orders.errors import NoSuchOrder, TooLateToCancel
 from starbooth.domain.orders.fees import Fee, spend
+from starbooth.domain.orders.place import OrderKind
 from starbooth.domain.stars import ledger
 
 
@@ -20,6 +22,10 @@ class OrderState(StrEnum):
     DONE = "done"
     FAILED = "failed"
     CANCELLED = "cancelled"
+
+
+# Why a ticket ends that its guest wants no more of.
+STOPPED = "stopped"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,21 +41,45 @@ class TicketEnd:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Bill:
+    """An order about to end, by which is decided what it costs. fees: for models of others."""
+
+    order_id: str
+    kind: OrderKind
+    request: dict[str, Any]
+    parts: int
+    price_stars: int
+    fees: tuple[Fee, ...]
+    tickets: tuple[TicketEnd, ...]
+
+
+Pay = Callable[[Bill], int]
+
+
+def pay_for_done(bill: Bill) -> int:
+    """The price's share of the tickets that are done, rounded down, with the fees of as many pictures."""
+    done = sum(ticket.state == "done" for ticket in bill.tickets)
+    return spend(bill.fees, price_stars=bill.price_stars, parts=bill.parts, done=done)
+
+
+@dataclass(frozen=True, kw_only=True)
 class EndedOrder:
     """An order that has just ended, with what the domain needs to record it."""
 
     order_id: str
+    kind: OrderKind
     user_id: str
     state: OrderState
     request: dict[str, Any]
     parts: int
     price_stars: int
     spent_stars: int
+    error_code: str | None
     tickets: tuple[TicketEnd, ...]
 
 
 _LOCK = text("""
-    SELECT id, user_id, hold_id, state, request, parts, price_stars, ARRAY(
+    SELECT id, kind, user_id, hold_id, state, request, parts, price_stars, ARRAY(
         SELECT to_jsonb(f) FROM starbooth.order_fees f WHERE f.order_id = orders.id) AS fees
     FROM starbooth.orders WHERE id = :id FOR NO KEY UPDATE
 """)
@@ -74,11 +104,10 @@ _END_FEES = text("""
 """)
 
 
-async def end_if_complete(tx: Tx, order_id: str) -> EndedOrder | None:
+async def end_if_complete(tx: Tx, order_id: str, *, pay: Pay = pay_for_done) -> EndedOrder | None:
     """End a running order all of whose tickets have ended; None where it is not so, or was ended before.
 
-    Pays for what was delivered: price × done tickets ÷ all tickets, rounded down, with the fees of as many
-    pictures; the rest goes back, and the makers of the models have earned.
+    What `pay` says is spent, the rest goes back, and the makers of the models that were used have earned.
     Locks: the order, then the account. Repeat: None.
     """
     row = (await tx.execute(_LOCK, {"id": order_id})).first()
@@ -87,10 +116,12 @@ async def end_if_complete(tx: Tx, order_id: str) -> EndedOrder | None:
     tickets = await _read_tickets(tx, order_id)
     if any(ticket.state not in ("done", "failed") for ticket in tickets):
         return None
-    return await _end(tx, row, tickets, reason=None, detail=None)
+    return await _end(tx, row, tickets, pay, reason=None, detail=None)
 
 
-async def end_now(tx: Tx, order_id: str, *, reason: str, detail: str | None = None) -> EndedOrder | None:
+async def end_now(
+    tx: Tx, order_id: str, *, reason: str, detail: str | None = None, pay: Pay = pay_for_done
+) -> EndedOrder | None:
     """End an active order whatever its tickets say, paying for what is done; None where it had ended before.
 
     reason: the error code that the guest is told by. Locks: the order, then the account. Repeat: None.
@@ -98,7 +129,7 @@ async def end_now(tx: Tx, order_id: str, *, reason: str, detail: str | None = No
     row = (await tx.execute(_LOCK, {"id": order_id})).first()
     if row is None or row.state not in (OrderState.HELD, OrderState.RUNNING):
         return None
-    return await _end(tx, row, await _read_tickets(tx, order_id), reason=reason, detail=detail)
+    return await _end(tx, row, await _read_tickets(tx, order_id), pay, reason=reason, detail=detail)
 
 
 async def cancel(tx: Tx, *, order_id: str, user_id: str) -> EndedOrder:
@@ -131,21 +162,34 @@ async def find_overdue(tx: Tx, *, limit: int) -> list[str]:
 
 
 async def _end(
-    tx: Tx, row: Any, tickets: tuple[TicketEnd, ...], *, reason: str | None, detail: str | None
+    tx: Tx, row: Any, tickets: tuple[TicketEnd, ...], pay: Pay, *, reason: str | None, detail: str | None
 ) -> EndedOrder:
+    spent = pay(_bill(row, tickets))
     done = sum(ticket.state == "done" for ticket in tickets)
-    spent = spend(_read_fees(row), price_stars=row.price_stars, parts=row.parts, done=done)
-    state = OrderState.DONE if done else OrderState.FAILED
     why = reason or next((ticket.error_code for ticket in tickets if ticket.error_code), None)
+    otherwise = OrderState.CANCELLED if why == STOPPED else OrderState.FAILED
+    state = OrderState.DONE if done else otherwise
     facts = {"orderId": row.id} | ({"reason": why} if why else {})
-    if done:
+    if done or spent:
         await ledger.settle(tx, hold_id=row.hold_id, spent_stars=spent, facts=facts)
     else:
         await ledger.release(tx, hold_id=row.hold_id, facts=facts)
     await _write_end(tx, row.id, state, spent=spent, error_code=why, error_detail=detail)
     if row.fees:
         await tx.execute(_END_FEES, {"id": row.id, "done": done})
-    return _ended(row, state, spent, tickets)
+    return _ended(row, state, spent, tickets, error_code=why)
+
+
+def _bill(row: Any, tickets: tuple[TicketEnd, ...]) -> Bill:
+    return Bill(
+        order_id=row.id,
+        kind=OrderKind(row.kind),
+        request=row.request,
+        parts=row.parts,
+        price_stars=row.price_stars,
+        fees=_read_fees(row),
+        tickets=tickets,
+    )
 
 
 def _read_fees(row: Any) -> tuple[Fee, ...]:
@@ -170,14 +214,18 @@ async def _write_end(
     await tx.execute(_END, values)
 
 
-def _ended(row: Any, state: OrderState, spent: int, tickets: tuple[TicketEnd, ...]) -> EndedOrder:
+def _ended(
+    row: Any, state: OrderState, spent: int, tickets: tuple[TicketEnd, ...], *, error_code: str | None = None
+) -> EndedOrder:
     return EndedOrder(
         order_id=row.id,
+        kind=OrderKind(row.kind),
         user_id=row.user_id,
         state=state,
         request=row.request,
         parts=row.parts,
         price_stars=row.price_stars,
         spent_stars=spent,
+        error_code=error_code,
         tickets=tickets,
     )

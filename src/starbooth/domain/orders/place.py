@@ -42,6 +42,7 @@ class NewOrder:
     frozen: what we decided for it (size, steps, base model); a repeat keeps the first decision.
     seeds: one per ticket, that is per engine request, 0 <= seed < 2**63.
     fees: for models of others; `price_stars` has them in it.
+    active_limit: how many orders of this kind the guest may have under way.
     """
 
     request_key: str
@@ -68,39 +69,52 @@ class PlacedOrder:
     is_repeat: bool
 
 
-# Turns between guests (start-time fair queueing, Goyal 1996): a guest's next turn comes one after their last,
-# and never before the turn that was served last: nobody saves turns up.
-NEXT_TURN = """
-    greatest(1,
-        (SELECT turn FROM starbooth.orders WHERE started_at IS NOT NULL
-            ORDER BY started_at DESC, turn DESC LIMIT 1),
-        (SELECT 1 + turn FROM starbooth.orders WHERE user_id = :user_id AND state <> 'cancelled'
-            ORDER BY created_at DESC, turn DESC LIMIT 1))
-"""
+def next_turn(kind: OrderKind) -> str:
+    """The SQL of the turn that a next order of this kind gets; `:user_id` is its guest.
 
-_PLACED = f"""
-    WITH placed AS (
-        INSERT INTO starbooth.orders
-            (id, request_key, user_id, hold_id, kind, source, request, parts, price_stars, turn, deadline_at)
-        SELECT :id, :request_key, :user_id, :hold_id, :kind, :source, :request,
-            cardinality(CAST(:seeds AS bigint[])), :price,
-            {NEXT_TURN},
-            now() + :deadline
-        WHERE (SELECT count(*) FROM starbooth.orders
-            WHERE user_id = :user_id AND state IN ('held', 'running')) < :active_limit
-        RETURNING id
-    )
-"""  # noqa: S608 - our own constants
+    Turns between guests (start-time fair queueing, Goyal 1996): a guest's next turn comes one after their
+    last, and never before the turn that was served last: nobody saves turns up. Each kind has its own.
+    """
+    return f"""
+        greatest(1,
+            (SELECT turn FROM starbooth.orders WHERE kind = '{kind.value}' AND started_at IS NOT NULL
+                ORDER BY started_at DESC, turn DESC LIMIT 1),
+            (SELECT 1 + turn FROM starbooth.orders
+                WHERE user_id = :user_id AND kind = '{kind.value}' AND state <> 'cancelled'
+                ORDER BY created_at DESC, turn DESC LIMIT 1))
+    """  # noqa: S608 - our own constants
+
+
+def _placed(kind: OrderKind) -> str:
+    return f"""
+        WITH placed AS (
+            INSERT INTO starbooth.orders
+                (id, request_key, user_id, hold_id, kind, source, request, parts, price_stars,
+                    turn, deadline_at)
+            SELECT :id, :request_key, :user_id, :hold_id, '{kind.value}', :source, :request,
+                cardinality(CAST(:seeds AS bigint[])), :price,
+                {next_turn(kind)},
+                now() + :deadline
+            WHERE (SELECT count(*) FROM starbooth.orders
+                WHERE user_id = :user_id AND kind = '{kind.value}' AND state IN ('held', 'running'))
+                    < :active_limit
+            RETURNING id
+        )
+    """  # noqa: S608 - our own constants
+
+
 _TICKETS = """
     INSERT INTO starbooth.tickets (order_id, number, seed, endpoint)
     SELECT placed.id, part.number - 1, part.seed, :endpoint
     FROM placed, unnest(CAST(:seeds AS bigint[])) WITH ORDINALITY AS part (seed, number)
     RETURNING order_id
 """
-_INSERT = text(_PLACED + _TICKETS).bindparams(bindparam("request", type_=JSONB))
+_INSERT = {
+    kind: text(_placed(kind) + _TICKETS).bindparams(bindparam("request", type_=JSONB)) for kind in OrderKind
+}
 # In the same round trip: an order with a fee must not take longer than one without.
 _INSERT_WITH_FEES = text(f"""
-    {_PLACED}, owed AS (
+    {_placed(OrderKind.GENERATION)}, owed AS (
         INSERT INTO starbooth.order_fees
             (order_id, lora_id, user_id, maker_id, fee_stars, share_percent, free)
         SELECT placed.id, fee.*
@@ -154,7 +168,7 @@ async def place(tx: Tx, new: NewOrder) -> PlacedOrder:
         fees = [asdict(each) for each in new.fees]
         rows = await tx.execute(_INSERT_WITH_FEES, {**values, "fees": fees})
     else:
-        rows = await tx.execute(_INSERT, values)
+        rows = await tx.execute(_INSERT[new.kind], values)
     if rows.first() is None:
         raise TooManyOrders(limit=new.active_limit)
     return PlacedOrder(
@@ -177,7 +191,6 @@ def _values(order_id: str, hold_id: str, new: NewOrder) -> dict[str, Any]:
         "request_key": new.request_key,
         "user_id": new.user_id,
         "hold_id": hold_id,
-        "kind": new.kind.value,
         "source": new.source.value,
         "request": {"asked": dict(new.asked), "frozen": dict(new.frozen)},
         "seeds": list(new.seeds),

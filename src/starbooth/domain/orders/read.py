@@ -1,15 +1,15 @@
 """How an order looks to its guest: state, progress, place in the queue and the wait to expect."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from starbooth.base.database import Tx
 from starbooth.domain.orders.end import OrderState
-from starbooth.domain.orders.place import NEXT_TURN
+from starbooth.domain.orders.place import OrderKind, next_turn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +35,7 @@ class OrderView:
     """
 
     order_id: str
+    kind: OrderKind
     user_id: str
     state: OrderState
     request: Mapping[str, Any]
@@ -60,17 +61,30 @@ class OrderView:
         return self.state not in (OrderState.HELD, OrderState.RUNNING)
 
 
-# The seconds that one order takes, over the last twenty; and how long each of those at work has run.
-_PACE = """
-    (SELECT extract(epoch FROM avg(r.ended_at - r.started_at))::double precision FROM (
-        SELECT started_at, ended_at FROM starbooth.orders
-        WHERE state = 'done' ORDER BY ended_at DESC LIMIT 20) r) AS seconds,
-    (SELECT array_agg(extract(epoch FROM now() - started_at)::double precision) FROM starbooth.orders
-        WHERE state = 'running') AS running
-"""
+def _seconds(kind: OrderKind) -> str:
+    """What one order of a kind takes, over the last twenty."""
+    return f"""
+        (SELECT extract(epoch FROM avg(r.ended_at - r.started_at))::double precision FROM (
+            SELECT started_at, ended_at FROM starbooth.orders
+            WHERE state = 'done' AND kind = '{kind.value}' ORDER BY ended_at DESC LIMIT 20) r)
+    """  # noqa: S608 - our own constants
+
+
+def _running(kind: OrderKind) -> str:
+    """How long each order of a kind that is at work has run."""
+    return f"""
+        (SELECT array_agg(extract(epoch FROM now() - started_at)::double precision) FROM starbooth.orders
+            WHERE state = 'running' AND kind = '{kind.value}')
+    """  # noqa: S608 - our own constants
+
+
+def _by_kind(column: Callable[[OrderKind], str]) -> str:
+    training, picture = column(OrderKind.TRAINING), column(OrderKind.GENERATION)
+    return f"CASE o.kind WHEN 'training' THEN {training} ELSE {picture} END"
+
 
 _VIEW = text(f"""
-    SELECT o.id, o.user_id, o.state, o.request, o.price_stars,
+    SELECT o.id, o.kind, o.user_id, o.state, o.request, o.price_stars,
         o.spent_stars, o.parts, o.progress, o.error_code, waiting.position, pace.seconds, pace.running,
         extract(epoch FROM now() - o.started_at)::double precision AS ran,
         array_agg(t.seed ORDER BY t.number) AS seeds,
@@ -80,28 +94,40 @@ _VIEW = text(f"""
     JOIN starbooth.tickets t ON t.order_id = o.id
     LEFT JOIN LATERAL (
         SELECT count(*) AS position FROM starbooth.orders w
-        WHERE w.state = 'held' AND (w.turn, w.created_at, w.id) <= (o.turn, o.created_at, o.id)
+        WHERE w.state = 'held' AND w.kind = o.kind
+            AND (w.turn, w.created_at, w.id) <= (o.turn, o.created_at, o.id)
     ) waiting ON o.state = 'held'
-    LEFT JOIN LATERAL (SELECT {_PACE}) pace ON o.state IN ('held', 'running')
+    LEFT JOIN LATERAL (SELECT {_by_kind(_seconds)} AS seconds, {_by_kind(_running)} AS running
+    ) pace ON o.state IN ('held', 'running')
     WHERE o.id = :id
     GROUP BY o.id, waiting.position, pace.seconds, pace.running
 """)  # noqa: S608 - our own constants
 
-_NEXT_WAIT = text(f"""
-    WITH mine AS (SELECT {NEXT_TURN} AS turn)
-    SELECT (SELECT count(*) FROM starbooth.orders o WHERE o.state = 'held' AND o.turn <= mine.turn) AS ahead,
-        {_PACE}
-    FROM mine
-""")  # noqa: S608 - our own constants
+
+def _next_wait(kind: OrderKind) -> TextClause:
+    return text(f"""
+        WITH mine AS (SELECT {next_turn(kind)} AS turn)
+        SELECT (SELECT count(*) FROM starbooth.orders o
+                WHERE o.state = 'held' AND o.kind = '{kind.value}' AND o.turn <= mine.turn) AS ahead,
+            {_seconds(kind)} AS seconds, {_running(kind)} AS running
+        FROM mine
+    """)  # noqa: S608 - our own constants
 
 
-async def read_order(tx: Tx, order_id: str, *, slots: int) -> OrderView | None:
-    """The order as it stands, or None. `slots`: how many orders the engines work on at one time."""
+_NEXT_WAIT = {kind: _next_wait(kind) for kind in OrderKind}
+
+
+async def read_order(tx: Tx, order_id: str, *, slots: int, training_slots: int = 1) -> OrderView | None:
+    """The order as it stands, or None.
+
+    slots: how many orders for pictures the engines work on at one time; training_slots: how many trainings.
+    """
     row = (await tx.execute(_VIEW, {"id": order_id})).first()
     if row is None:
         return None
     return OrderView(
         order_id=row.id,
+        kind=OrderKind(row.kind),
         user_id=row.user_id,
         state=OrderState(row.state),
         request=row.request,
@@ -110,7 +136,7 @@ async def read_order(tx: Tx, order_id: str, *, slots: int) -> OrderView | None:
         parts=row.parts,
         progress=max(row.progress, _share_ended(row)),
         position=row.position,
-        wait=_expected_wait(row, slots),
+        wait=_expected_wait(row, training_slots if row.kind == OrderKind.TRAINING else slots),
         error_code=row.error_code,
         seeds=tuple(row.seeds),
         file_keys=tuple(key for key in row.file_keys if key is not None),
@@ -156,9 +182,14 @@ def _left(ran_s: float, run_s: float) -> float:
     return max(run_s - ran_s, run_s / 10)
 
 
-async def expected_wait(tx: Tx, *, user_id: str, slots: int) -> timedelta | None:
-    """How long this guest's next order would take if placed now, in its turn; None where nothing is known."""
-    row = (await tx.execute(_NEXT_WAIT, {"user_id": user_id})).one()
+async def expected_wait(
+    tx: Tx, *, user_id: str, slots: int, kind: OrderKind = OrderKind.GENERATION
+) -> timedelta | None:
+    """How long this guest's next order of this kind would take if placed now, in its turn.
+
+    slots: how many orders of this kind the engines work on at one time. None where nothing is known.
+    """
+    row = (await tx.execute(_NEXT_WAIT[kind], {"user_id": user_id})).one()
     if row.seconds is None:
         return None
     return time_until_done(row.ahead, row.running or (), run_s=row.seconds, slots=slots)

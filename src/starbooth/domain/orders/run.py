@@ -13,6 +13,7 @@ from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from starbooth.base.database import Tx, sql
+from starbooth.domain.orders.place import OrderKind
 
 _SLOTS_LOCK = 0x534C4F54
 
@@ -21,11 +22,12 @@ _SLOTS_LOCK = 0x534C4F54
 class Claim:
     """An order that this worker may work on, and its fence.
 
-    frozen: what placing decided for it, where it was claimed for the first time; else empty.
+    kind and frozen: what placing decided for it, where it was claimed for the first time; else not told.
     """
 
     order_id: str
     attempt: int
+    kind: OrderKind = field(default=OrderKind.GENERATION, compare=False)
     frozen: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
@@ -46,6 +48,7 @@ class TicketRow:
     """
 
     order_id: str
+    kind: OrderKind
     number: int
     seed: int
     state: str
@@ -64,11 +67,10 @@ class TicketRow:
         return replace(self, engine=engine)
 
 
-_CLAIM = text("""
-    UPDATE starbooth.orders SET state = 'running', attempt = attempt + 1, started_at = now(),
-        check_at = now() + :check_in
-    WHERE id IN (
-        SELECT id FROM starbooth.orders WHERE state = 'held' AND deadline_at > now()
+def _next_of(kind: OrderKind, slots: str) -> str:
+    return f"""
+        SELECT id FROM (SELECT id FROM starbooth.orders
+        WHERE state = 'held' AND kind = '{kind.value}' AND deadline_at > now()
             -- An order that nobody can take now must not hold a slot that others could use.
             AND (CAST(:engines AS text[]) IS NULL OR EXISTS (
                 SELECT FROM unnest(CAST(:engines AS text[])) AS engine (name)
@@ -77,10 +79,22 @@ _CLAIM = text("""
                     AND engine.name || ' ' || coalesce(request -> 'frozen' ->> 'endpoint', '')
                         <> ALL (CAST(:shut AS text[]))))
         ORDER BY turn, created_at, id
-        LIMIT greatest(0, :slots - (SELECT count(*) FROM starbooth.orders WHERE state = 'running'))
-        FOR UPDATE SKIP LOCKED)
-    RETURNING id, attempt, request -> 'frozen' AS frozen
-""")
+        LIMIT greatest(0, {slots} - (
+            SELECT count(*) FROM starbooth.orders WHERE state = 'running' AND kind = '{kind.value}'))
+        FOR UPDATE SKIP LOCKED) {kind.value}
+    """  # noqa: S608 - our own constants
+
+
+# Each kind has slots of its own: a training of an hour keeps no picture waiting.
+_CLAIM = text(f"""
+    UPDATE starbooth.orders SET state = 'running', attempt = attempt + 1, started_at = now(),
+        check_at = now() + :check_in
+    WHERE id IN (
+        {_next_of(OrderKind.GENERATION, ":slots")}
+        UNION ALL
+        {_next_of(OrderKind.TRAINING, ":training_slots")})
+    RETURNING id, kind, attempt, request -> 'frozen' AS frozen
+""")  # noqa: S608 - our own constants
 
 _TAKE_OVER = text("""
     UPDATE starbooth.orders SET attempt = attempt + 1, check_at = now() + :check_in
@@ -95,7 +109,7 @@ _DUE = text("""
 
 _TICKETS = text("""
     SELECT t.order_id, t.number, t.seed, t.state, t.endpoint, t.engine, t.request_id, t.tries,
-        now() - coalesce(t.sent_at, now()) AS waited, t.tried, t.spent, o.attempt, o.request
+        now() - coalesce(t.sent_at, now()) AS waited, t.tried, t.spent, o.attempt, o.request, o.kind
     FROM starbooth.tickets t JOIN starbooth.orders o ON o.id = t.order_id
     WHERE t.order_id = :id AND o.state = 'running' ORDER BY t.number
 """)
@@ -107,7 +121,7 @@ _BEGIN = text("""
     JOIN unnest(CAST(:ids AS text[]), CAST(:engines AS text[])) AS seat (id, engine) ON seat.id = o.id
     WHERE o.id = t.order_id AND o.state = 'running' AND t.state = 'unsent'
     RETURNING t.order_id, t.number, t.seed, t.state, t.endpoint, t.engine, t.request_id, t.tries - 1 AS tries,
-        now() - now() AS waited, t.tried, t.spent, o.attempt, o.request
+        now() - now() AS waited, t.tried, t.spent, o.attempt, o.request, o.kind
 """)
 
 _FENCED = "EXISTS (SELECT FROM starbooth.orders WHERE id = :id AND state = 'running' AND attempt = :attempt)"
@@ -118,10 +132,11 @@ _RUNNING = "EXISTS (SELECT FROM starbooth.orders WHERE id = :id AND state = 'run
 
 
 async def claim_next(
-    tx: Tx, *, slots: int, check_in: timedelta, openings: Openings | None = None
+    tx: Tx, *, slots: int, check_in: timedelta, training_slots: int = 0, openings: Openings | None = None
 ) -> list[Claim]:
     """Start the next orders in turn, as many as the engines have free slots for, and return them.
 
+    slots: of orders for pictures; training_slots: of trainings.
     openings: orders that none of these can take go on waiting; None starts whatever is next.
     Locks: the slots, so that two workers together never start more than there are.
     Repeat: claims others; an order is claimed once.
@@ -129,12 +144,16 @@ async def claim_next(
     await tx.execute(sql("SELECT pg_advisory_xact_lock(:key)"), {"key": _SLOTS_LOCK})
     values = {
         "slots": slots,
+        "training_slots": training_slots,
         "check_in": check_in,
         "engines": None if openings is None else list(openings.engines),
         "shut": [] if openings is None else [" ".join(pair) for pair in openings.shut],
     }
     rows = await tx.execute(_CLAIM, values)
-    return [Claim(order_id=row.id, attempt=row.attempt, frozen=row.frozen) for row in rows]
+    return [
+        Claim(order_id=row.id, attempt=row.attempt, kind=OrderKind(row.kind), frozen=row.frozen)
+        for row in rows
+    ]
 
 
 async def find_due(tx: Tx, *, limit: int) -> list[str]:
@@ -162,7 +181,7 @@ async def check_again(tx: Tx, claim: Claim, *, check_in: timedelta) -> None:
 async def read_tickets(tx: Tx, order_id: str) -> list[TicketRow]:
     """The tickets of a running order, in order; empty where it is not running any more."""
     rows = await tx.execute(_TICKETS, {"id": order_id})
-    return [TicketRow(**row._mapping) for row in rows]
+    return [_ticket(row) for row in rows]
 
 
 async def begin_tickets(tx: Tx, seats: Mapping[str, str]) -> list[TicketRow]:
@@ -172,7 +191,11 @@ async def begin_tickets(tx: Tx, seats: Mapping[str, str]) -> list[TicketRow]:
     One statement for what `read_tickets` and `note_sending` do one by one; `tries` is as it was before.
     """
     rows = await tx.execute(_BEGIN, {"ids": list(seats), "engines": list(seats.values())})
-    return [TicketRow(**row._mapping) for row in rows]
+    return [_ticket(row) for row in rows]
+
+
+def _ticket(row: Any) -> TicketRow:
+    return TicketRow(**{**row._mapping, "kind": OrderKind(row.kind)})
 
 
 async def note_sending(tx: Tx, claim: Claim, number: int, *, seen: str, engine: str) -> bool:
@@ -267,47 +290,6 @@ async def note_spent(tx: Tx, claim: Claim, number: int, *, request_id: str, leav
     return rows.first() is not None
 
 
-async def note_abandoned(tx: Tx, *, engine: str, endpoint: str, request_id: str) -> None:
-    """Note that nobody waits for this request any more. Repeat: harmless."""
-    await tx.execute(
-        sql(
-            "INSERT INTO starbooth.abandoned (engine, endpoint, request_id)"
-            " VALUES (:engine, :endpoint, :request_id) ON CONFLICT DO NOTHING"
-        ),
-        {"engine": engine, "endpoint": endpoint, "request_id": request_id},
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Abandoned:
-    """A request that nobody waits for. `is_old`: so old that the engine has surely forgotten it."""
-
-    engine: str
-    endpoint: str
-    request_id: str
-    is_old: bool
-
-
-async def find_abandoned(tx: Tx, *, limit: int) -> list[Abandoned]:
-    """Requests whose engines were not told to stop yet, in any order: no dead engine must hide another."""
-    rows = await tx.execute(
-        sql(
-            "SELECT engine, endpoint, request_id, noted_at < now() - interval '1 day' AS is_old"
-            " FROM starbooth.abandoned ORDER BY random() LIMIT :limit"
-        ),
-        {"limit": limit},
-    )
-    return [Abandoned(**row._mapping) for row in rows]
-
-
-async def forget_abandoned(tx: Tx, each: Abandoned) -> None:
-    """The engine was told, or it is too late. Repeat: harmless."""
-    await tx.execute(
-        sql("DELETE FROM starbooth.abandoned WHERE engine = :engine AND request_id = :request_id"),
-        {"engine": each.engine, "request_id": each.request_id},
-    )
-
-
 async def note_try(tx: Tx, *, order_id: str, number: int) -> None:
     """Count one more time that the engine answered badly about this ticket."""
     await tx.execute(
@@ -317,7 +299,7 @@ async def note_try(tx: Tx, *, order_id: str, number: int) -> None:
 
 
 async def note_done(tx: Tx, *, order_id: str, number: int, file_key: str, facts: Mapping[str, Any]) -> bool:
-    """Note that a ticket's picture lies in storage. Repeat: harmless; what has ended stays as it is.
+    """Note that what a ticket was for lies in storage. Repeat: harmless; what has ended stays as it is.
 
     False where the ticket ended without this file, so that nobody will ever ask for it. Locks: the order.
     """
@@ -340,7 +322,7 @@ async def note_done(tx: Tx, *, order_id: str, number: int, file_key: str, facts:
 async def note_failed(
     tx: Tx, *, order_id: str, number: int, error_code: str, facts: Mapping[str, Any]
 ) -> None:
-    """Note that a ticket will never bring a picture. Repeat: harmless; what has ended stays as it is.
+    """Note that nothing will come of a ticket. Repeat: harmless; what has ended stays as it is.
 
     Locks: the order.
     """

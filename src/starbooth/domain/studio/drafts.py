@@ -12,12 +12,12 @@ from datetime import timedelta
 from typing import Any
 
 from starbooth.base.database import Tx, sql
-from starbooth.domain.delivery.owe import adopt_message
+from starbooth.domain.delivery.owe import Recipient, adopt_message
 from starbooth.domain.generations.asking import PhotoReference
 from starbooth.domain.generations.cart import read_wish
 from starbooth.domain.generations.choices import Choices, read_choices
 from starbooth.domain.generations.photos import use_photo
-from starbooth.domain.generations.request import Limits, PictureRequest, Recipient, request_pictures
+from starbooth.domain.generations.request import Limits, PictureRequest, request_pictures
 from starbooth.domain.orders.cart import Wish, drop_cart, lock_cart, remember
 from starbooth.domain.orders.place import PlacedOrder, Source, order_id_for
 from starbooth.domain.studio.errors import NoSuchDraft

@@ -6,8 +6,9 @@ from starbooth.outside.telegram import lean  # noqa: F401  # before aiogram, or 
 from aiogram.types import Update as ParsedUpdate
 
 from starbooth.base.database import Database
-from starbooth.domain.generations.finish import cancel_waiting
+from starbooth.domain.crafts import all_crafts
 from starbooth.domain.orders.read import newest_active
+from starbooth.domain.running.finish import cancel_waiting
 from starbooth.domain.users.guests import Guest
 from starbooth.doors.bot.inbox import NOTE, note_in_update
 
@@ -25,6 +26,6 @@ async def cancel_newest(database: Database, guest: Guest, update: ParsedUpdate) 
         order_id = await newest_active(tx, user_id=guest.user_id)
         if order_id is None:
             return None
-        ended = await cancel_waiting(tx, order_id=order_id, user_id=guest.user_id)
+        ended = await cancel_waiting(tx, order_id=order_id, user_id=guest.user_id, crafts=all_crafts())
         await note_in_update(tx, update.update_id, str(ended.price_stars))
     return ended.price_stars

@@ -17,9 +17,10 @@ from aiogram.types import Update as ParsedUpdate
 
 from starbooth.base.errors import Refusal
 from starbooth.domain.catalog.offers import default_offer
+from starbooth.domain.delivery.owe import Recipient
 from starbooth.domain.delivery.screen import Screen
 from starbooth.domain.generations.errors import StarsMissing
-from starbooth.domain.generations.request import PictureRequest, Recipient, request_pictures
+from starbooth.domain.generations.request import PictureRequest, request_pictures
 from starbooth.domain.orders.cart import remember
 from starbooth.domain.orders.place import Source
 from starbooth.domain.orders.read import read_order

@@ -23,9 +23,10 @@ from pydantic import ValidationError
 from starbooth.base.database import Database
 from starbooth.base.errors import Refusal
 from starbooth.domain.catalog.offers import default_offer
+from starbooth.domain.delivery.owe import Recipient
 from starbooth.domain.generations.checking import PromptCheck
 from starbooth.domain.generations.choices import Choices
-from starbooth.domain.generations.request import PictureRequest, Recipient, request_pictures
+from starbooth.domain.generations.request import PictureRequest, request_pictures
 from starbooth.domain.orders.place import Source
 from starbooth.domain.payments.read import is_credited
 from starbooth.domain.stars.errors import NotEnoughStars

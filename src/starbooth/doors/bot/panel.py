@@ -15,9 +15,9 @@ from aiogram.types import CallbackQuery, Message
 
 from starbooth.base.database import Tx
 from starbooth.base.errors import Refusal
+from starbooth.domain.delivery.owe import Recipient
 from starbooth.domain.delivery.screen import Screen
 from starbooth.domain.generations.errors import StarsMissing
-from starbooth.domain.generations.request import Recipient
 from starbooth.domain.prompts.errors import PromptRefused
 from starbooth.domain.studio.awaited import Awaited, What, await_answer, forget_awaited
 from starbooth.domain.studio.drafts import (

@@ -9,15 +9,17 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from starbooth.base.database import Tx
+from starbooth.domain.crafts import all_crafts
+from starbooth.domain.delivery.owe import Recipient
 from starbooth.domain.delivery.screen import Screen
 from starbooth.domain.generations.asking import Asked, read_asked
-from starbooth.domain.generations.finish import cancel_waiting
 from starbooth.domain.generations.quote import quote
-from starbooth.domain.generations.request import Limits, PictureRequest, Recipient, request_pictures
+from starbooth.domain.generations.request import Limits, PictureRequest, request_pictures
 from starbooth.domain.orders.end import OrderState
 from starbooth.domain.orders.errors import NoSuchOrder
 from starbooth.domain.orders.place import Source
 from starbooth.domain.orders.read import OrderView, read_earlier, read_order
+from starbooth.domain.running.finish import cancel_waiting
 from starbooth.domain.users.guests import Guest
 from starbooth.doors.bot.actions import Action, Verb
 from starbooth.doors.bot.answers import cancelled, render_dearer
@@ -51,7 +53,7 @@ async def press(
     words = words_for(guest.language)
     if action.verb is Verb.CANCEL:
         if view.state is not OrderState.CANCELLED:  # else it was this button, pressed or handled twice
-            await cancel_waiting(tx, order_id=action.order_id, user_id=guest.user_id)
+            await cancel_waiting(tx, order_id=action.order_id, user_id=guest.user_id, crafts=all_crafts())
         return Pressed(toast=cancelled(words, returned_stars=view.price_stars).striptags())
     return await _again(tx, action, view, query_id=query_id, recipient=recipient, limits=limits)
 

@@ -15,6 +15,7 @@ from aiogram.types import CallbackQuery
 
 from starbooth.base.database import Tx
 from starbooth.base.errors import Refusal
+from starbooth.domain.delivery.owe import Recipient
 from starbooth.domain.gallery.errors import NoFile, NoSuchPicture
 from starbooth.domain.gallery.of_order import find_picture
 from starbooth.domain.gallery.pictures import (
@@ -28,7 +29,6 @@ from starbooth.domain.generations.asking import Asked, PhotoReference, read_aske
 from starbooth.domain.generations.choices import Shape
 from starbooth.domain.generations.photos import expect_photo, keep_photo, vary_photo_key
 from starbooth.domain.generations.quote import read_offer_of
-from starbooth.domain.generations.request import Recipient
 from starbooth.domain.orders.end import OrderState
 from starbooth.domain.orders.errors import NoSuchOrder
 from starbooth.domain.orders.read import read_order

@@ -15,8 +15,8 @@ from starbooth.base.clock import now
 from starbooth.base.database import Database
 from starbooth.base.errors import Unavailable
 from starbooth.base.jobs import Job, enqueue
-from starbooth.domain.generations.run import COLLECT
 from starbooth.domain.orders.run import note_sent
+from starbooth.domain.running.run import COLLECT
 from starbooth.doors.hooks.address import hook_token
 from starbooth.outside.engine.contract import Engine, HookAnswer, HookRefused
 

@@ -87,3 +87,24 @@ ALTER TABLE starbooth.awaited DROP CONSTRAINT awaited_what_check,
     ADD CONSTRAINT awaited_what_check CHECK (what IN ('words', 'seed', 'negative', 'preset', 'search',
         'model_name', 'trigger_word', 'caption', 'training_steps', 'learning_rate', 'model_search', 'model_price'));
 ALTER TABLE starbooth.awaited ADD COLUMN number integer;
+
+-- Lanes: trainings have slots of their own at each engine, and turns, waits and claims are reckoned per kind. There
+-- are few among many pictures, hence indexes that hold nothing else.
+ALTER TABLE starbooth.engines
+    ADD COLUMN training_slots integer NOT NULL DEFAULT 1 CHECK (training_slots BETWEEN 0 AND 1000);
+CREATE INDEX orders_trainings_waiting_idx ON starbooth.orders (turn, created_at, id)
+    WHERE state = 'held' AND kind = 'training';
+CREATE INDEX orders_trainings_started_idx ON starbooth.orders (started_at DESC, turn DESC)
+    WHERE kind = 'training' AND started_at IS NOT NULL;
+CREATE INDEX orders_trainings_ended_idx ON starbooth.orders (ended_at DESC)
+    WHERE kind = 'training' AND state = 'done';
+
+-- Photos of guests that lie at an engine as one zip: deleted there when the order has ended, where the engine can.
+CREATE TABLE starbooth.lent_zips (
+    engine text NOT NULL,
+    url text NOT NULL,
+    order_id text NOT NULL,
+    expires_at timestamptz NOT NULL,
+    PRIMARY KEY (engine, url)
+);
+CREATE INDEX lent_zips_of_order_idx ON starbooth.lent_zips (order_id);

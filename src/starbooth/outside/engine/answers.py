@@ -16,6 +16,8 @@ from starbooth.outside.engine.contract import (
     EngineUnavailable,
     RunFailed,
     TicketLost,
+    TrainedLora,
+    Working,
 )
 
 EngineFailure = EngineRefused | EngineUnavailable
@@ -26,13 +28,14 @@ def result_from_payload(
 ) -> EngineResult:
     """Read a model's JSON, from a result call or a webhook. Raises: EngineUnavailable("rubbish")."""
     body = _mapping(payload)
+    if "diffusers_lora_file" in body:
+        return _training_result(body, billable_units=billable_units, inference_s=inference_s)
     images = body.get("images")
     if not isinstance(images, list) or len(images) > _MAX_PICTURES:
         raise EngineUnavailable("rubbish", "the result has no list of images")
     withheld = body.get("has_nsfw_concepts")
     flags = withheld if isinstance(withheld, list) else []
-    timings = body.get("timings")
-    measured = _number(timings.get("inference")) if isinstance(timings, Mapping) else None
+    measured = _measured_s(body)
     return EngineResult(
         pictures=tuple(
             _picture(image, is_withheld=index < len(flags) and flags[index] is True)
@@ -44,17 +47,49 @@ def result_from_payload(
     )
 
 
-def progress_in(logs: object) -> float | None:
-    """How far the newest telling log line is, 0..1. None where no line tells.
+def _training_result(
+    body: Mapping[str, Any], *, billable_units: float | None, inference_s: float | None
+) -> EngineResult:
+    weights_url = _file_url(body.get("diffusers_lora_file"))
+    if weights_url is None:
+        raise EngineUnavailable("rubbish", "a LoRA without an address")
+    measured, steps_ran = _measured_s(body), _whole(body.get("steps_ran"))
+    lora = TrainedLora(
+        weights_url=weights_url,
+        config_url=_file_url(body.get("config_file")),
+        steps_ran=steps_ran if steps_ran is not None and steps_ran >= 0 else None,
+    )
+    return EngineResult(
+        pictures=(),
+        seed=None,
+        billable_units=billable_units,
+        inference_s=measured if measured is not None else inference_s,
+        lora=lora,
+    )
+
+
+def _measured_s(body: Mapping[str, Any]) -> float | None:
+    timings = body.get("timings")
+    return _number(timings.get("inference")) if isinstance(timings, Mapping) else None
+
+
+def _file_url(file: object) -> str | None:
+    url = file.get("url") if isinstance(file, Mapping) else None
+    return url if isinstance(url, str) and url else None
+
+
+def working_by(logs: object, preview_url: object = None) -> Working:
+    """How far the newest telling log line is, and in which step where it tells.
 
     The darkroom labels lines with `step` and `steps`; fal.ai's models print tqdm bars.
+    preview_url: as the status has it, or nothing.
     """
-    if not isinstance(logs, list):
-        return None
-    for line in reversed(logs[-_LINES_READ:]):
-        if isinstance(line, Mapping) and (progress := _progress_of(line)) is not None:
-            return progress
-    return None
+    preview = preview_url if isinstance(preview_url, str) and preview_url else None
+    for line in reversed(logs[-_LINES_READ:] if isinstance(logs, list) else ()):
+        if isinstance(line, Mapping) and (told := _told_by(line)) is not None:
+            progress, step, steps = told
+            return Working(progress=progress, step=step, steps=steps, preview_url=preview)
+    return Working(progress=None, preview_url=preview)
 
 
 def failure_of(
@@ -222,22 +257,33 @@ def _picture(image: object, *, is_withheld: bool) -> EnginePicture:
     )
 
 
-def _progress_of(line: Mapping[str, Any]) -> float | None:
+_Told = tuple[float, int | None, int | None]
+
+
+def _told_by(line: Mapping[str, Any]) -> _Told | None:
     labels = line.get("labels")
     if isinstance(labels, Mapping):
         step, steps = _number(labels.get("step")), _number(labels.get("steps"))
-        if step is not None and steps:
-            return _fraction(step, steps)
+        if step is not None and steps and (told := _steps_told(step, steps)) is not None:
+            return told
     message = line.get("message")
     if not isinstance(message, str):
         return None
     message = message[-500:]  # a bar that redraws itself ends with the newest state
     if bars := _STEPS.findall(message):
         done, total = bars[-1]
-        return _fraction(float(done), float(total)) if int(total) else None
+        return _steps_told(float(done), float(total))
     if percents := _PERCENT.findall(message):
-        return _fraction(float(percents[-1]), 100)
+        progress = _fraction(float(percents[-1]), 100)
+        return None if progress is None else (progress, None, None)
     return None
+
+
+def _steps_told(step: float, steps: float) -> _Told | None:
+    progress = _fraction(step, steps)
+    if progress is None:
+        return None
+    return progress, int(min(max(step, 0), steps)), int(steps)
 
 
 def _fraction(done: float, total: float) -> float | None:

@@ -20,7 +20,7 @@ from fal_client import client as fal
 from starbooth.base.errors import SettingError
 from starbooth.base.settings import Settings
 from starbooth.outside.engine import hooks
-from starbooth.outside.engine.answers import failure_of, progress_in, result_from_payload
+from starbooth.outside.engine.answers import failure_of, result_from_payload, working_by
 from starbooth.outside.engine.contract import (
     Engine,
     EngineRefused,
@@ -28,14 +28,14 @@ from starbooth.outside.engine.contract import (
     EngineUnavailable,
     Finished,
     HookAnswer,
-    PaintOrder,
+    Order,
     Ticket,
     TicketLost,
     Waiting,
     Working,
 )
 from starbooth.outside.engine.inputs import arguments
-from starbooth.outside.engine.prices import list_cost_usd
+from starbooth.outside.engine.prices import list_cost_usd, list_training_cost_usd
 from starbooth.outside.engine.wire import CALL_S, EngineHTTP, Rewrite, body_of
 
 __all__ = ["FalEngine", "open_engines", "result_from_payload"]
@@ -96,6 +96,7 @@ class FalEngine:
         self.name = name
         self._usd_per_hour = usd_per_hour
         self.is_deduplicating = is_deduplicating
+        self.can_stop_early = is_deduplicating
         self._base = httpx.URL(base_url) if base_url is not None else None
         self._account = account
         transport = Rewrite(base_url) if base_url is not None else fal.AsyncBackupDomainTransport()
@@ -106,7 +107,7 @@ class FalEngine:
         self._keys = hooks.HookKeys(self._fetch_keys)
 
     async def submit(
-        self, endpoint: str, order: PaintOrder, *, request_key: str, webhook_url: str | None
+        self, endpoint: str, order: Order, *, request_key: str, webhook_url: str | None
     ) -> Ticket:
         """See Engine.submit."""
         headers = {REQUEST_KEY: request_key} if self.is_deduplicating else {}
@@ -138,13 +139,14 @@ class FalEngine:
 
     async def status(self, ticket: Ticket, *, with_progress: bool = True) -> Waiting | Working | Finished:
         """See Engine.status."""
-        call = self._fal.status(ticket.endpoint, _request_id(ticket.request_id), with_logs=with_progress)
-        answer = await _read(call)
+        handle = await self._fal.get_handle(ticket.endpoint, _request_id(ticket.request_id))
+        body = body_of(await self._http.request("GET", handle.status_url, params={"logs": with_progress}))
+        answer = _parsed_status(handle, body)
         if isinstance(answer, fal.Queued):
             is_position = isinstance(answer.position, int) and not isinstance(answer.position, bool)
             return Waiting(position=answer.position if is_position else None)
         if isinstance(answer, fal.InProgress):
-            return Working(progress=progress_in(answer.logs))
+            return working_by(answer.logs, body.get("preview_url") if isinstance(body, Mapping) else None)
         return Finished(
             has_failed=isinstance(answer, fal.Completed) and bool(answer.error or answer.error_type)
         )
@@ -167,8 +169,35 @@ class FalEngine:
             return list_cost_usd(
                 endpoint, width_px=width_px, height_px=height_px, billable_units=result.billable_units
             )
+        return self._time_cost_usd(result)
+
+    def training_cost_usd(self, endpoint: str, result: EngineResult, *, steps: int) -> Decimal | None:
+        """See Engine.training_cost_usd."""
+        if not self.is_deduplicating:
+            return list_training_cost_usd(endpoint, steps=steps)
+        return self._time_cost_usd(result)
+
+    def _time_cost_usd(self, result: EngineResult) -> Decimal:
         hours = Decimal(str(result.inference_s or 0)) / 3600
         return round(hours * self._usd_per_hour, 6)
+
+    async def stop(self, ticket: Ticket) -> None:
+        """See Engine.stop. fal's protocol knows no such call: the darkroom has it beside `cancel`."""
+        if not self.can_stop_early:
+            await self.cancel(ticket)
+            return
+        handle = await self._fal.get_handle(ticket.endpoint, _request_id(ticket.request_id))
+        finish_url = handle.cancel_url.removesuffix("/cancel") + "/finish"
+        with suppress(EngineRefused, TicketLost):  # it ended before, or was never there
+            await self._http.request("PUT", finish_url)
+
+    async def delete_upload(self, url: str) -> bool:
+        """See Engine.delete_upload. fal's files have their lifetime only."""
+        if not self.is_deduplicating or not self._is_own(url):
+            return False
+        with suppress(EngineRefused, TicketLost):  # it is gone
+            await self._http.request("DELETE", url)
+        return True
 
     async def cancel(self, ticket: Ticket) -> None:
         """See Engine.cancel."""
@@ -267,6 +296,16 @@ async def _read(call: Coroutine[Any, Any, Answer]) -> Answer:
     try:
         return await call
     except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise EngineUnavailable("rubbish", type(error).__name__) from error
+
+
+def _parsed_status(handle: fal_client.AsyncRequestHandle, body: object) -> fal.Status:
+    """Raises: EngineUnavailable("rubbish")."""
+    if not isinstance(body, dict):
+        raise EngineUnavailable("rubbish", "the status is not a JSON object")
+    try:
+        return handle._parse_status(body)
+    except (KeyError, TypeError, ValueError) as error:
         raise EngineUnavailable("rubbish", type(error).__name__) from error
 
 

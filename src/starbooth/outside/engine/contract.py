@@ -99,9 +99,15 @@ class Waiting:
 
 @dataclass(frozen=True, kw_only=True)
 class Working:
-    """On the device; `progress` 0..1 read from the engine's log, None where the log does not tell."""
+    """On the device; `progress` 0..1 read from the engine's log, None where the log does not tell.
+
+    step of steps: the same in whole steps. preview_url: where the engine has a picture of how far it is.
+    """
 
     progress: float | None
+    step: int | None = None
+    steps: int | None = None
+    preview_url: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,13 +129,29 @@ class EnginePicture:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrainedLora:
+    """A LoRA's files at the engine's addresses, which die soon. config_url None: it gave none.
+
+    steps_ran: of a training that was ended early, as the engine tells; None where it does not tell.
+    """
+
+    weights_url: str
+    config_url: str | None
+    steps_ran: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class EngineResult:
-    """What came of a request. `inference_s` and `billable_units` as the engine reports them."""
+    """What came of a request: pictures, or of a training the LoRA.
+
+    `inference_s` and `billable_units` as the engine reports them.
+    """
 
     pictures: tuple[EnginePicture, ...]
     seed: int | None
     billable_units: float | None
     inference_s: float | None
+    lora: TrainedLora | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,6 +177,23 @@ class PaintOrder:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrainOrder:
+    """A LoRA to train. images_url: a zip that the engine can fetch: pictures, with captions beside them.
+
+    is_style: a style is to be learnt, not a subject. learning_rate: where the endpoint lets it be chosen.
+    """
+
+    images_url: str
+    trigger_word: str
+    steps: int
+    learning_rate: float
+    is_style: bool
+
+
+Order = PaintOrder | TrainOrder
+
+
+@dataclass(frozen=True, kw_only=True)
 class HookAnswer:
     """What a genuine webhook says. `payload` None although `is_ok`: fetch the result by its ticket."""
 
@@ -165,13 +204,17 @@ class HookAnswer:
 
 
 class Engine(Protocol):
-    """One engine. Every call is bounded in time and raises EngineUnavailable where the engine fails."""
+    """One engine. Every call is bounded in time and raises EngineUnavailable where the engine fails.
+
+    can_stop_early: `stop` ends a training with the LoRA so far; else with nothing.
+    """
 
     name: str
     is_deduplicating: bool
+    can_stop_early: bool
 
     async def submit(
-        self, endpoint: str, order: PaintOrder, *, request_key: str, webhook_url: str | None
+        self, endpoint: str, order: Order, *, request_key: str, webhook_url: str | None
     ) -> Ticket:
         """Buy. Sent once at most unless the engine deduplicates by `request_key`.
 
@@ -183,6 +226,13 @@ class Engine(Protocol):
         """Put a file where this engine can fetch it for so long, and return its address.
 
         Repeat: another copy. Raises: EngineRefused, EngineUnavailable.
+        """
+        ...
+
+    async def delete_upload(self, url: str) -> bool:
+        """Delete a file that was uploaded here. False where this engine can only let it expire.
+
+        Repeat: harmless, also where it is gone. Raises: EngineUnavailable.
         """
         ...
 
@@ -209,6 +259,17 @@ class Engine(Protocol):
         """
         ...
 
+    def training_cost_usd(self, endpoint: str, result: EngineResult, *, steps: int) -> Decimal | None:
+        """What a training of so many steps cost the operator; None where that is not known. Asks nobody."""
+        ...
+
+    async def stop(self, ticket: Ticket) -> None:
+        """Ask to end a training now, with the LoRA so far where the engine can; else as `cancel`.
+
+        Best effort, as `cancel`. Repeat: harmless. Raises: EngineUnavailable.
+        """
+        ...
+
     async def cancel(self, ticket: Ticket) -> None:
         """Ask to stop. Best effort: a request that ended or was forgotten is not an error. Repeat: harmless.
 
@@ -217,7 +278,7 @@ class Engine(Protocol):
         ...
 
     async def fetch(self, url: str, *, limit_bytes: int) -> bytes:
-        """A picture's bytes, from the engine's own hosts only and without following it elsewhere.
+        """A file's bytes, from the engine's own hosts only and without following it elsewhere.
 
         Raises: EngineRefused("foreign_address" or "too_large"), FileGone, EngineUnavailable.
         """

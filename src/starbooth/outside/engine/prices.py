@@ -68,3 +68,23 @@ def list_cost_usd(
     if price.first_usd == price.next_usd:
         return units * price.first_usd
     return price.first_usd + max(units - 1, Decimal(0)) * price.next_usd
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingPrice:
+    """US dollars for a step, and how many are charged at least."""
+
+    step_usd: Decimal
+    least_steps: int
+
+
+TRAINING_PRICES: dict[str, TrainingPrice] = {
+    "fal-ai/flux-lora-fast-training": TrainingPrice(step_usd=Decimal("0.002"), least_steps=0),
+    "fal-ai/flux-lora-portrait-trainer": TrainingPrice(step_usd=Decimal("0.0024"), least_steps=1000),
+}
+
+
+def list_training_cost_usd(endpoint: str, *, steps: int) -> Decimal | None:
+    """What a training of so many steps costs at fal.ai; None where no price is known."""
+    price = TRAINING_PRICES.get(endpoint)
+    return None if price is None else max(steps, price.least_steps) * price.step_usd

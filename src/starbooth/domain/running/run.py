@@ -1,4 +1,4 @@
-"""Running an order for pictures: watch what was bought, collect it, or give it to another engine.
+"""Running an order: watch what was bought, collect it, or give it to another engine.
 
 Nothing here waits for an engine. Each function does one short step; between steps the order waits in the
 database, and the engine's webhook, the sweep or a restart of any worker takes the next one.
@@ -7,24 +7,27 @@ database, and the engine's webhook, the sweep or a restart of any worker takes t
 import asyncio
 from datetime import timedelta
 
+import structlog
+
 from starbooth.base.database import Database
 from starbooth.base.errors import Unavailable
-from starbooth.domain.generations.buying import (
+from starbooth.domain.orders import run as orders
+from starbooth.domain.orders.run import Claim, TicketRow
+from starbooth.domain.running.buying import (
     LOOK_AGAIN,
     backoff,
     buy,
     buy_again,
     end_badly,
+    has_other,
     log_trouble,
     move_on,
     note_success,
     note_trouble,
     wait_for_adoption,
 )
-from starbooth.domain.generations.keeping import keep
-from starbooth.domain.generations.outside import Outside
-from starbooth.domain.orders import run as orders
-from starbooth.domain.orders.run import Claim, TicketRow
+from starbooth.domain.running.keeping import keep
+from starbooth.domain.running.outside import Outside, engine_ticket
 from starbooth.outside.engine.contract import (
     Engine,
     EngineRefused,
@@ -33,11 +36,12 @@ from starbooth.outside.engine.contract import (
     FileGone,
     Finished,
     RunFailed,
-    Ticket,
     TicketLost,
+    Waiting,
     Working,
 )
 
+_log = structlog.get_logger()
 COLLECT = "collect"
 _MOST_TRIES = 8
 # A file may reach the engine's host a moment after the word of it; later its request is as good as failed.
@@ -89,7 +93,7 @@ async def _watch(
     database: Database, outside: Outside, claim: Claim, ticket: TicketRow, engine: Engine
 ) -> timedelta | None:
     try:
-        status = await engine.status(_engine_ticket(ticket))
+        status = await engine.status(engine_ticket(ticket))
         if isinstance(status, Finished):
             result = await _ask_result(engine, ticket, has_failed=status.has_failed)
             await keep(database, outside, engine, ticket, result)
@@ -103,10 +107,25 @@ async def _watch(
         return await buy_again(database, outside, claim, ticket, failure, most=_MOST_FAILED_RUNS)
     except Unavailable as error:
         return await _try_again(database, outside, claim, ticket, error)
+    await _look_after(database, outside, claim, ticket, engine, status)
+    return LOOK_AGAIN
+
+
+async def _look_after(
+    database: Database,
+    outside: Outside,
+    claim: Claim,
+    ticket: TicketRow,
+    engine: Engine,
+    status: Waiting | Working,
+) -> None:
     if isinstance(status, Working) and status.progress is not None:
         async with database.statement() as tx:
             await orders.note_progress(tx, claim, status.progress)
-    return LOOK_AGAIN
+    try:
+        await outside.crafts[ticket.kind].look_after(database, outside, engine, ticket, status)
+    except (EngineRefused, Unavailable) as error:  # the work itself goes on, and the next look tries again
+        _log.info("craft.look_failed", order=ticket.order_id, engine=engine.name, reason=str(error))
 
 
 async def collect(
@@ -153,7 +172,7 @@ async def collect(
 async def _ask_result(engine: Engine, ticket: TicketRow, *, has_failed: bool) -> EngineResult:
     """What came of a finished request. has_failed: it is known to have ended badly, only not yet why."""
     try:
-        return await engine.result(_engine_ticket(ticket))
+        return await engine.result(engine_ticket(ticket))
     except (RunFailed, TicketLost):
         raise
     except EngineUnavailable as error:
@@ -193,8 +212,9 @@ async def _try_again(
     if is_away or error.cause not in _PATIENCE:
         await note_trouble(database, outside, ticket.engine, ticket.endpoint, error)
     is_ours = outside.engines[ticket.engine].is_deduplicating
-    if is_away and is_ours and ticket.waited > _SILENT_FOR and _has_other(outside, ticket):
-        leaves = _engine_ticket(ticket)
+    may_leave = is_ours and not outside.crafts[ticket.kind].is_costly and ticket.waited > _SILENT_FOR
+    if is_away and may_leave and has_other(outside, ticket):
+        leaves = engine_ticket(ticket)
         return await move_on(database, claim, ticket, reason=error.cause, leaves=leaves)
     if not is_away and error.cause not in _PATIENCE:
         if ticket.tries >= _MOST_TRIES:
@@ -216,15 +236,3 @@ async def _try_file_again(
 
 _AWAY = frozenset({"unreachable", "timed_out", "dropped"})
 _PATIENCE = frozenset({"rate_limited", "not_finished"})
-
-
-def _has_other(outside: Outside, ticket: TicketRow) -> bool:
-    assert ticket.engine is not None
-    allowed = tuple(ticket.request["frozen"].get("engines", ()))
-    return outside.router.can_choose_other(ticket.engine, ticket.endpoint, allowed, ticket.tried)
-
-
-def _engine_ticket(ticket: TicketRow) -> Ticket:
-    assert ticket.engine is not None
-    assert ticket.request_id is not None
-    return Ticket(engine=ticket.engine, endpoint=ticket.endpoint, request_id=ticket.request_id)

@@ -4,33 +4,33 @@ The engine is noted before it is called, so that whoever comes after a kill know
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 
 import structlog
 
 from starbooth.base.database import Database
 from starbooth.base.errors import Unavailable
 from starbooth.domain.catalog import engines
-from starbooth.domain.generations.keeping import fail
-from starbooth.domain.generations.outside import Outside
-from starbooth.domain.generations.wording import words_to_paint
 from starbooth.domain.orders import run as orders
+from starbooth.domain.orders.abandoned import note_abandoned
+from starbooth.domain.orders.end import STOPPED
 from starbooth.domain.orders.run import Claim, TicketRow
+from starbooth.domain.running.craft import MaterialGone
+from starbooth.domain.running.keeping import fail
+from starbooth.domain.running.outside import Outside
 from starbooth.outside.engine.contract import (
     Engine,
     EngineRefused,
     EngineUnavailable,
     FileGone,
-    PaintOrder,
     RunFailed,
     Ticket,
 )
-from starbooth.outside.storage.contract import StoredFileMissing
 
 _log = structlog.get_logger()
+START = "start"
 LOOK_AGAIN = timedelta(seconds=1)
 # An engine that cannot tell a repeat from a new order is not asked twice: its webhook has this long to come.
 _ADOPT_WITHIN = timedelta(seconds=120)
@@ -51,9 +51,15 @@ async def start_orders(database: Database, outside: Outside) -> int:
 async def claim_orders(database: Database, outside: Outside) -> list[Started]:
     """The first half of `start_orders`, which asks the database alone."""
     await outside.router.refresh(database)
-    slots, openings = outside.router.slots, outside.router.openings()
+    router = outside.router
     async with database.transaction() as tx:
-        claims = await orders.claim_next(tx, slots=slots, check_in=LOOK_AGAIN * 2, openings=openings)
+        claims = await orders.claim_next(
+            tx,
+            slots=router.slots,
+            training_slots=router.training_slots,
+            check_in=LOOK_AGAIN * 2,
+            openings=router.openings(),
+        )
         seats = {claim.order_id: _seat(outside, claim) for claim in claims}
         able = {order_id: name for order_id, name in seats.items() if name is not None}
         tickets = await orders.begin_tickets(tx, able) if able else []
@@ -62,7 +68,8 @@ async def claim_orders(database: Database, outside: Outside) -> list[Started]:
 
 def _seat(outside: Outside, claim: Claim) -> str | None:
     endpoint = claim.frozen.get("endpoint", "")
-    return outside.router.choose(endpoint, allowed=claim.frozen.get("engines", []), tried=())
+    allowed = claim.frozen.get("engines", [])
+    return outside.router.choose(endpoint, allowed=allowed, tried=(), kind=claim.kind)
 
 
 async def buy_tickets(database: Database, outside: Outside, started: Sequence[Started]) -> None:
@@ -85,11 +92,14 @@ async def buy(database: Database, outside: Outside, claim: Claim, ticket: Ticket
     await outside.router.refresh(database)
     name = ticket.engine
     if ticket.state == "unsent":
+        if await _end_if_stopped(database, outside, ticket):
+            return None
         name = outside.router.choose(
             ticket.endpoint,
-            allowed=ticket.request["frozen"].get("engines", []),
+            allowed=allowed_engines(ticket),
             tried=ticket.tried,
             before=ticket.engine,
+            kind=ticket.kind,
         )
     if name is None:
         return LOOK_AGAIN * 2  # all are down, full of trouble or switched off: wait, up to the deadline
@@ -108,12 +118,12 @@ async def _submit(database: Database, outside: Outside, claim: Claim, ticket: Ti
     try:
         bought = await engine.submit(
             ticket.endpoint,
-            await _paint_order(outside, engine, ticket),
+            await outside.crafts[ticket.kind].order(database, outside, engine, ticket),
             request_key=_request_key(ticket),
             webhook_url=outside.hook_url(engine.name, ticket.order_id, ticket.number),
         )
-    except StoredFileMissing:
-        await fail(database, outside, ticket, code="photo_gone")
+    except MaterialGone as gone:
+        await fail(database, outside, ticket, code=gone.code)
         return None
     except EngineRefused as refusal:
         return await end_badly(database, outside, claim, ticket, code=refusal.code, detail=refusal.detail)
@@ -142,9 +152,7 @@ async def _note_bought(
 async def abandon(database: Database, ticket: Ticket) -> None:
     """Have the engine told to stop, as soon as it can be reached: nobody waits for this any more."""
     async with database.statement() as tx:
-        await orders.note_abandoned(
-            tx, engine=ticket.engine, endpoint=ticket.endpoint, request_id=ticket.request_id
-        )
+        await note_abandoned(tx, engine=ticket.engine, endpoint=ticket.endpoint, request_id=ticket.request_id)
 
 
 async def _put_off(
@@ -159,9 +167,7 @@ async def _put_off(
             return LOOK_AGAIN * 5
     async with database.statement() as tx:
         await orders.note_unsent(tx, claim, ticket.number)
-    if outside.router.can_choose_other(ticket.engine, ticket.endpoint, _allowed(ticket), ticket.tried):
-        return timedelta()
-    return backoff(ticket.tries, error)
+    return timedelta() if has_other(outside, ticket) else backoff(ticket.tries, error)
 
 
 async def wait_for_adoption(database: Database, outside: Outside, ticket: TicketRow) -> timedelta | None:
@@ -186,10 +192,9 @@ async def end_badly(
 
     cost_usd: what the engine charges nevertheless; not noted of a ticket that goes on to another engine.
     """
-    assert ticket.engine is not None
-    can_go_on = code in _NOT_THE_REQUESTS_FAULT and outside.router.can_choose_other(
-        ticket.engine, ticket.endpoint, _allowed(ticket), ticket.tried
-    )
+    can_go_on = code in _NOT_THE_REQUESTS_FAULT and has_other(outside, ticket)
+    if code in _NOT_THE_REQUESTS_FAULT and await _end_if_stopped(database, outside, ticket):
+        return None
     if not can_go_on:
         await fail(database, outside, ticket, code=code, detail=detail, cost_usd=cost_usd)
         return None
@@ -209,7 +214,7 @@ async def move_on(
     async with database.transaction() as tx:
         is_free = await orders.note_moved(tx, claim, ticket.number)
         if is_free and leaves is not None:
-            await orders.note_abandoned(
+            await note_abandoned(
                 tx, engine=leaves.engine, endpoint=leaves.endpoint, request_id=leaves.request_id
             )
     return timedelta() if is_free else None
@@ -224,18 +229,20 @@ async def buy_again(
     *,
     most: int,
 ) -> timedelta | None:
-    """The ticket's request has ended without a picture by an accident: buy another, elsewhere if that can be.
+    """The ticket's request has ended without a result by an accident: buy another, elsewhere if that can be.
 
     most: how many requests may have ended so before this one; then the ticket fails. Repeat: harmless; of all
     who see the same request fail, one has it bought again. Returns when to look again.
     """
     assert ticket.engine is not None
     assert ticket.request_id is not None
+    if await _end_if_stopped(database, outside, ticket):
+        return None
     if len(ticket.spent) >= most:
         await note_trouble(database, outside, ticket.engine, ticket.endpoint, error)
         await fail(database, outside, ticket, code="engine_unavailable", detail=error.cause)
         return None
-    leaves = outside.router.can_choose_other(ticket.engine, ticket.endpoint, _allowed(ticket), ticket.tried)
+    leaves = has_other(outside, ticket)
     async with database.statement() as tx:
         is_free = await orders.note_spent(
             tx, claim, ticket.number, request_id=ticket.request_id, leaves_engine=leaves
@@ -312,7 +319,25 @@ def backoff(tries: int, error: Unavailable) -> timedelta:
     return max(asked, LOOK_AGAIN * min(1 << min(tries, 10), 15))
 
 
-def _allowed(ticket: TicketRow) -> Sequence[str]:
+def has_other(outside: Outside, ticket: TicketRow) -> bool:
+    """Whether another engine than the one that has a ticket could take it now."""
+    assert ticket.engine is not None
+    return outside.router.can_choose_other(
+        ticket.engine, ticket.endpoint, allowed_engines(ticket), ticket.tried, kind=ticket.kind
+    )
+
+
+async def _end_if_stopped(database: Database, outside: Outside, ticket: TicketRow) -> bool:
+    """End a ticket that has nothing to show, if its guest wants no more of it. True where it was so."""
+    stopped = await outside.crafts[ticket.kind].stopped(database, ticket)
+    if stopped is None:
+        return False
+    await fail(database, outside, ticket, code=STOPPED, more=stopped)
+    return True
+
+
+def allowed_engines(ticket: TicketRow) -> Sequence[str]:
+    """Who may have a ticket, in order of preference; empty for all."""
     return tuple(ticket.request["frozen"].get("engines", ()))
 
 
@@ -320,23 +345,3 @@ def _request_key(ticket: TicketRow) -> str:
     """By what an engine of our own knows a repeat. The seed tells booths apart; a further purchase is new."""
     key = f"{ticket.order_id}-{ticket.number}-{ticket.seed}"
     return f"{key}-{len(ticket.spent)}" if ticket.spent else key
-
-
-async def _paint_order(outside: Outside, engine: Engine, ticket: TicketRow) -> PaintOrder:
-    frozen: Mapping[str, Any] = ticket.request["frozen"]
-    photo_key = frozen.get("photo_key")
-    photo_url = None if photo_key is None else await outside.photos.lend(engine, outside.storage, photo_key)
-    return PaintOrder(
-        prompt=words_to_paint(ticket.request, ticket.number),
-        width_px=frozen["width_px"],
-        height_px=frozen["height_px"],
-        steps=frozen["steps"],
-        guidance=frozen["guidance"],
-        seed=ticket.seed,
-        negative=frozen.get("negative", ""),
-        photo_url=photo_url,
-        strength=frozen.get("strength", 1.0),
-        loras=tuple(
-            (outside.lend_url(each["weights_url"]), each["weight"]) for each in frozen.get("loras", ())
-        ),
-    )

@@ -9,11 +9,12 @@ import structlog
 
 from starbooth.base.database import Database
 from starbooth.base.errors import Unavailable
-from starbooth.domain.generations.buying import abandon, start_orders
-from starbooth.domain.generations.finish import finish_overdue
-from starbooth.domain.generations.outside import Outside
-from starbooth.domain.generations.run import check_order
 from starbooth.domain.orders import end, run
+from starbooth.domain.orders.abandoned import Abandoned, find_abandoned, forget_abandoned
+from starbooth.domain.running.buying import abandon, start_orders
+from starbooth.domain.running.finish import finish_overdue
+from starbooth.domain.running.outside import Outside
+from starbooth.domain.running.run import check_order
 from starbooth.outside.engine.contract import Ticket
 
 _log = structlog.get_logger()
@@ -38,7 +39,9 @@ async def end_overdue(database: Database, outside: Outside) -> None:
     for order_id in overdue:
         async with database.transaction() as tx:
             tickets = await run.read_tickets(tx, order_id)
-            ended = await finish_overdue(tx, order_id, reason="deadline", file_url=outside.file_url)
+            ended = await finish_overdue(
+                tx, order_id, reason="deadline", crafts=outside.crafts, file_url=outside.file_url
+            )
         if ended is not None:
             outside.on_ended(order_id)
             _log.warning("order.overdue", order=order_id, spent_stars=ended.spent_stars)
@@ -54,14 +57,14 @@ async def stop_abandoned(database: Database, outside: Outside) -> None:
     Repeat: harmless; an engine out of reach is told later.
     """
     async with database.statement() as tx:
-        left = await run.find_abandoned(tx, limit=_AT_ONCE)
+        left = await find_abandoned(tx, limit=_AT_ONCE)
     for each in left:
         if await _has_stopped(outside, each):
             async with database.statement() as tx:
-                await run.forget_abandoned(tx, each)
+                await forget_abandoned(tx, each)
 
 
-async def _has_stopped(outside: Outside, each: run.Abandoned) -> bool:
+async def _has_stopped(outside: Outside, each: Abandoned) -> bool:
     engine = outside.engines.get(each.engine)
     if engine is None:
         return each.is_old

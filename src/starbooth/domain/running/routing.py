@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from starbooth.base.database import Database
 from starbooth.domain.catalog.engines import EngineRow, claim_probes, list_breakers, list_engines
+from starbooth.domain.orders.place import OrderKind
 from starbooth.domain.orders.run import Openings
 
 FRESH_S = 1.0
@@ -17,9 +18,33 @@ FRESH_S = 1.0
 
 @dataclass(kw_only=True)
 class _Seat:
+    """An engine in this worker's picture of it: its slots, and what is at work there, per kind of order."""
+
     name: str
-    slots: int
-    at_work: int
+    slots: dict[OrderKind, int]
+    at_work: dict[OrderKind, int]
+
+    def has_room(self, kind: OrderKind) -> bool:
+        return self.at_work[kind] < self.slots[kind]
+
+    def load(self, kind: OrderKind) -> float:
+        return self.at_work[kind] / self.slots[kind]
+
+
+def _unknown_seat(name: str, slots: int) -> _Seat:
+    return _Seat(
+        name=name,
+        slots={OrderKind.GENERATION: slots, OrderKind.TRAINING: 1},
+        at_work=dict.fromkeys(OrderKind, 0),
+    )
+
+
+def _seat_of(row: EngineRow) -> _Seat:
+    return _Seat(
+        name=row.name,
+        slots={OrderKind.GENERATION: row.slots, OrderKind.TRAINING: row.training_slots},
+        at_work={OrderKind.GENERATION: row.at_work, OrderKind.TRAINING: row.trainings_at_work},
+    )
 
 
 class Router:
@@ -30,7 +55,7 @@ class Router:
 
     def __init__(self, names: Sequence[str], *, slots: int, fresh_s: float = FRESH_S) -> None:
         self._names, self._slots, self._fresh_s = tuple(names), slots, fresh_s
-        self._seats = [_Seat(name=name, slots=slots, at_work=0) for name in names]
+        self._seats = [_unknown_seat(name, slots) for name in names]
         self._shut: set[tuple[str, str]] = set()
         self._troubled: set[tuple[str, str]] = set()
         self._probes: set[tuple[str, str]] = set()
@@ -51,22 +76,27 @@ class Router:
 
     def _seat(self, rows: Sequence[EngineRow]) -> list[_Seat]:
         known = {row.name for row in rows}
-        unknown = [
-            _Seat(name=name, slots=self._slots, at_work=0) for name in self._names if name not in known
-        ]
-        return unknown + [
-            _Seat(name=row.name, slots=row.slots, at_work=row.at_work)
-            for row in rows
-            if row.is_on and row.name in self._names
-        ]
+        unknown = [_unknown_seat(name, self._slots) for name in self._names if name not in known]
+        return unknown + [_seat_of(row) for row in rows if row.is_on and row.name in self._names]
 
     @property
     def slots(self) -> int:
-        """How many orders may run at one time: the room of all engines that are on."""
-        return sum(seat.slots for seat in self._seats)
+        """How many orders for pictures may run at one time: the room of all engines that are on."""
+        return sum(seat.slots[OrderKind.GENERATION] for seat in self._seats)
+
+    @property
+    def training_slots(self) -> int:
+        """How many trainings may run at one time."""
+        return sum(seat.slots[OrderKind.TRAINING] for seat in self._seats)
 
     def choose(
-        self, endpoint: str, *, allowed: Sequence[str], tried: Sequence[str], before: str | None = None
+        self,
+        endpoint: str,
+        *,
+        allowed: Sequence[str],
+        tried: Sequence[str],
+        before: str | None = None,
+        kind: OrderKind = OrderKind.GENERATION,
     ) -> str | None:
         """The engine for a ticket of this endpoint; None where nobody can take it now.
 
@@ -76,23 +106,31 @@ class Router:
         """
         order = allowed or [seat.name for seat in self._seats]
         seats = {seat.name: seat for seat in self._seats}
-        able = [seats[name] for name in order if name in seats and name not in tried]
+        able = [
+            seats[name] for name in order if name in seats and name not in tried and seats[name].slots[kind]
+        ]
         usable = [seat for seat in able if (seat.name, endpoint) not in self._shut]
         probing = [seat for seat in able if (seat.name, endpoint) in self._probes]
-        chosen = _first(usable, probing, before)
+        chosen = _first(usable, probing, before, kind)
         if chosen is None:
             return None
         self._probes.discard((chosen.name, endpoint))
-        chosen.at_work += 1
+        chosen.at_work[kind] += 1
         return chosen.name
 
     def can_choose_other(
-        self, name: str, endpoint: str, allowed: Sequence[str], tried: Sequence[str]
+        self,
+        name: str,
+        endpoint: str,
+        allowed: Sequence[str],
+        tried: Sequence[str],
+        *,
+        kind: OrderKind = OrderKind.GENERATION,
     ) -> bool:
         """Whether an engine other than this one could take such a ticket now."""
         shut = {engine for engine, at in self._shut if at == endpoint}
         return any(
-            seat.name != name and seat.name not in tried and seat.name not in shut
+            seat.name != name and seat.name not in tried and seat.name not in shut and seat.slots[kind]
             for seat in self._seats
             if not allowed or seat.name in allowed
         )
@@ -119,11 +157,13 @@ class Router:
         self._shut.discard((name, endpoint))
 
 
-def _first(usable: Sequence[_Seat], probing: Sequence[_Seat], before: str | None) -> _Seat | None:
+def _first(
+    usable: Sequence[_Seat], probing: Sequence[_Seat], before: str | None, kind: OrderKind
+) -> _Seat | None:
     if probing:
         return probing[0]
     sticky = next((seat for seat in usable if seat.name == before), None)
     if sticky is not None or not usable:
         return sticky
-    roomy = next((seat for seat in usable if seat.at_work < seat.slots), None)
-    return roomy or min(usable, key=lambda seat: seat.at_work / seat.slots)
+    roomy = next((seat for seat in usable if seat.has_room(kind)), None)
+    return roomy or min(usable, key=lambda seat: seat.load(kind))
