@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 THUMBNAIL_PX = 320
+PREVIEW_PX = 1024
 _GAP_PX = 8
 _PAPER = (24, 24, 27)
 _EMPTY = (63, 63, 70)
@@ -26,6 +27,13 @@ def thumbnail(body: bytes) -> bytes:
     with Image.open(io.BytesIO(body)) as picture:
         small = _plain(picture, (THUMBNAIL_PX, THUMBNAIL_PX))
     return _as_jpeg(small, quality=82)
+
+
+def preview(body: bytes) -> bytes:
+    """A JPEG of the picture with no side above 1,024 pixels, and nothing in it but the picture."""
+    with Image.open(io.BytesIO(body)) as picture:
+        smaller = _plain(picture, (PREVIEW_PX, PREVIEW_PX))
+    return _as_jpeg(smaller, quality=88)
 
 
 def contact_sheet(
