@@ -9,13 +9,16 @@ import pytest
 from PIL import Image
 
 from starbooth.base.database import Database
+from starbooth.domain.gallery.pictures import delete_doomed_files, delete_picture
 from starbooth.domain.generations.picture import LARGEST_PICTURE_BYTES
 from starbooth.domain.orders import run as orders
 from starbooth.domain.orders.read import read_order
+from starbooth.domain.orders.run import TicketRow, read_tickets
 from starbooth.domain.pictures.marking import read_mark
 from starbooth.domain.pictures.recipe import Recipe
 from starbooth.domain.running.buying import start_orders
-from starbooth.domain.running.outside import Outside
+from starbooth.domain.running.keeping import keep
+from starbooth.domain.running.outside import Outside, engine_ticket
 from starbooth.domain.running.run import check_order, collect
 from starbooth.domain.running.sweep import end_overdue, stop_abandoned, sweep
 from starbooth.outside.engine.contract import EngineRefused, EngineUnavailable
@@ -491,6 +494,55 @@ class TestKeeping:
         assert (await read_order_row(database, order_id)).state == "done"
         assert engine.submit_calls == 1
         assert await read_stars(database, guest) == (STARS - 3, 3, 0)
+
+
+class TestLateKeepers:
+    """Whoever comes too late with a file takes back what it stored, and nothing of what others did."""
+
+    async def bought(self, database: Database, order_id: str) -> TicketRow:
+        async with database.transaction() as tx:
+            [ticket] = await read_tickets(tx, order_id)
+        return ticket
+
+    async def test_a_picture_of_another_kind_that_was_quicker_has_its_own_thumbnail(
+        self, database: Database, outside: Outside, engine: MemoryEngine, storage: MemoryStorage, guest: str
+    ) -> None:
+        order_id = await start(database, outside, guest)
+        ticket = await self.bought(database, order_id)
+        engine.finish(0, make_picture(width_px=32, height_px=64))
+        await look_again(database, outside)
+        small_key = f"thumbnails/{order_id}/0.jpg"
+        before = dict(storage.files)
+        late = engine.finish(0, make_picture(kind="JPEG", width_px=64, height_px=32))
+        await keep(database, outside, engine, ticket, late)
+        assert storage.files == before
+        assert Image.open(io.BytesIO(storage.files[small_key])).size == (32, 64)
+
+    async def test_a_picture_that_its_guest_has_deleted_stays_deleted(
+        self, database: Database, outside: Outside, engine: MemoryEngine, storage: MemoryStorage, guest: str
+    ) -> None:
+        order_id = await start(database, outside, guest)
+        ticket = await self.bought(database, order_id)
+        engine.finish(0)
+        await look_again(database, outside)
+        [picture] = await read_pictures(database, order_id)
+        async with database.transaction() as tx:
+            await delete_picture(tx, picture["id"], user_id=guest)
+        await delete_doomed_files(database, storage, limit=10)
+        await keep(database, outside, engine, ticket, await engine.result(engine_ticket(ticket)))
+        assert storage.files == {}
+
+    async def test_the_same_file_kept_twice_is_there_once(
+        self, database: Database, outside: Outside, engine: MemoryEngine, storage: MemoryStorage, guest: str
+    ) -> None:
+        order_id = await start(database, outside, guest)
+        ticket = await self.bought(database, order_id)
+        engine.finish(0)
+        await look_again(database, outside)
+        before = dict(storage.files)
+        await keep(database, outside, engine, ticket, await engine.result(engine_ticket(ticket)))
+        assert storage.files == before
+        assert len(await read_pictures(database, order_id)) == 1
 
 
 class TestCollect:

@@ -87,7 +87,11 @@ _DELETE = sql("""
     WITH gone AS (
         DELETE FROM public."Generation" WHERE "id" = :id AND "userId" = :user_id
         RETURNING coalesce(metadata ->> 'fileKey', substring("imageUrl" from '/files/([^?#]+)$')) AS file_key,
-            metadata ->> 'orderId' AS order_id, metadata ->> 'number' AS number)
+            metadata ->> 'orderId' AS order_id, metadata ->> 'number' AS number),
+    noted AS ( -- for a worker that is late with the same file
+        UPDATE starbooth.tickets t SET facts = t.facts || '{"isDeleted": true}'
+        FROM gone JOIN starbooth.orders o ON o.id = gone.order_id AND o.user_id = :user_id
+        WHERE t.order_id = o.id AND t.number::text = gone.number)
     SELECT file_key, order_id, number FROM gone
 """)
 _DUE = sql("SELECT key, tries FROM starbooth.doomed_files WHERE due_at <= now() ORDER BY due_at LIMIT :limit")

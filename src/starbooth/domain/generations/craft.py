@@ -19,7 +19,7 @@ from starbooth.domain.orders.run import TicketRow
 from starbooth.domain.pictures.marking import Unmarkable, mark
 from starbooth.domain.pictures.recipe import Recipe
 from starbooth.domain.pictures.thumbnail import thumbnail
-from starbooth.domain.running.craft import FileUrl, Kept, MaterialGone
+from starbooth.domain.running.craft import Drawn, FileUrl, Kept, MaterialGone
 from starbooth.domain.running.outside import Outside
 from starbooth.outside.engine.contract import (
     Engine,
@@ -83,10 +83,12 @@ class PictureCraft:
         "foreign_address"; Unavailable.
         """
         facts, file_key = await _store(outside, engine, ticket, result)
+        small_key = thumbnail_key(ticket.order_id, ticket.number)
         return Kept(
             file_key=file_key,
-            keys=(file_key, thumbnail_key(ticket.order_id, ticket.number)),
+            keys=(file_key, small_key),
             facts=facts,
+            drawn={small_key: Drawn(make=thumbnail, content_type="image/jpeg")},
         )
 
     def cost_usd(self, engine: Engine, ticket: TicketRow, result: EngineResult) -> Decimal | None:

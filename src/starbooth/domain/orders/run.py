@@ -298,10 +298,13 @@ async def note_try(tx: Tx, *, order_id: str, number: int) -> None:
     )
 
 
-async def note_done(tx: Tx, *, order_id: str, number: int, file_key: str, facts: Mapping[str, Any]) -> bool:
-    """Note that what a ticket was for lies in storage. Repeat: harmless; what has ended stays as it is.
+async def note_done(
+    tx: Tx, *, order_id: str, number: int, file_key: str, facts: Mapping[str, Any]
+) -> str | None:
+    """Note that a ticket's file lies in storage. Repeat: harmless; what has ended stays as it is.
 
-    False where the ticket ended without this file, so that nobody will ever ask for it. Locks: the order.
+    Returns the key of the file that the ticket has: another one where it had one before, None where it ended
+    without, or where its guest has deleted it; then nobody will ever ask for this one. Locks: the order.
     """
     noted = await tx.execute(
         sql(
@@ -311,12 +314,15 @@ async def note_done(tx: Tx, *, order_id: str, number: int, file_key: str, facts:
         {"id": order_id, "number": number, "file_key": file_key, "facts": dict(facts)},
     )
     if noted.first() is not None:
-        return True
-    kept = await tx.scalar(
-        sql("SELECT file_key FROM starbooth.tickets WHERE order_id = :id AND number = :number"),
+        return file_key
+    kept: str | None = await tx.scalar(
+        sql(
+            "SELECT file_key FROM starbooth.tickets WHERE order_id = :id AND number = :number"
+            " AND NOT jsonb_exists(facts, 'isDeleted') FOR UPDATE"
+        ),
         {"id": order_id, "number": number},
     )
-    return bool(kept == file_key)
+    return kept
 
 
 async def note_failed(

@@ -1,7 +1,7 @@
 """What one kind of order brings to the machine that runs all of them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,15 +18,25 @@ FileUrl = Callable[[str], str]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """A file that is made from the one that was ordered, as by `make`, which blocks."""
+
+    make: Callable[[bytes], bytes]
+    content_type: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Kept:
     """What lies in storage of a result. file_key: the file that was ordered. keys: of all that was stored.
 
-    facts: what the ticket, and later the row in `public`, remembers of it.
+    facts: what the ticket, and later the row in `public`, remembers of it. drawn: those of the keys whose
+    names tell nothing of the file that they are drawn from, so that two engines' files share them.
     """
 
     file_key: str
     keys: tuple[str, ...]
     facts: Mapping[str, Any]
+    drawn: Mapping[str, Drawn] = field(default_factory=dict)
 
 
 class Craft(Protocol):

@@ -1,5 +1,6 @@
 """Keeping what an engine made, or noting that nothing will come; and with it, perhaps, the order's end."""
 
+import asyncio
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -9,9 +10,11 @@ import structlog
 from starbooth.base.database import Database
 from starbooth.domain.orders import run as orders
 from starbooth.domain.orders.run import TicketRow
+from starbooth.domain.running.craft import Kept
 from starbooth.domain.running.finish import finish_if_complete
 from starbooth.domain.running.outside import Outside
 from starbooth.outside.engine.contract import Engine, EngineRefused, EngineResult
+from starbooth.outside.storage.contract import StoredFileMissing
 
 _log = structlog.get_logger()
 
@@ -32,7 +35,7 @@ async def keep(
         refusal.cost_usd = craft.cost_usd(engine, ticket, result)
         raise
     async with database.transaction() as tx:
-        is_kept = await orders.note_done(
+        winner_key = await orders.note_done(
             tx, order_id=ticket.order_id, number=ticket.number, file_key=kept.file_key, facts=kept.facts
         )
         has_ended = await finish_if_complete(
@@ -40,9 +43,25 @@ async def keep(
         )
     if has_ended:
         outside.on_ended(ticket.order_id)
-    if not is_kept:  # the order ended while this was being stored: nobody paid, nobody can delete it
-        for key in kept.keys:
+    if winner_key != kept.file_key:
+        await _take_back(outside, kept, winner_key)
+
+
+async def _take_back(outside: Outside, kept: Kept, winner_key: str | None) -> None:
+    """Delete what was stored for nobody: the order ended meanwhile, or another's file was quicker.
+
+    What was drawn from it lies where the same of the winner's file should, so that is drawn once more.
+    """
+    try:
+        winner = None if winner_key is None else await outside.storage.get(winner_key)
+    except StoredFileMissing:  # and gone again
+        winner = None
+    for key in kept.keys:
+        if winner is None or key not in kept.drawn:
             await outside.storage.delete(key)
+            continue
+        body = await asyncio.to_thread(kept.drawn[key].make, winner)
+        await outside.storage.put(key, body, kept.drawn[key].content_type)
 
 
 async def fail(
