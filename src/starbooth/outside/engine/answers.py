@@ -85,7 +85,8 @@ def working_by(logs: object, preview_url: object = None) -> Working:
     preview_url: as the status has it, or nothing.
     """
     preview = preview_url if isinstance(preview_url, str) and preview_url else None
-    for line in reversed(logs[-_LINES_READ:] if isinstance(logs, list) else ()):
+    lines: list[object] = logs[-_LINES_READ:] if isinstance(logs, list) else []
+    for line in reversed(lines):
         if isinstance(line, Mapping) and (told := _told_by(line)) is not None:
             progress, step, steps = told
             return Working(progress=progress, step=step, steps=steps, preview_url=preview)
