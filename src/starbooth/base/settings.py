@@ -140,6 +140,15 @@ class Settings(BaseSettings):
     )
     active_orders_per_guest: int = Field(default=10, ge=1, le=1000, description="Waiting and running.")
     order_deadline_s: int = Field(default=900, ge=5, le=86_400, description="A picture's longest wait.")
+    active_trainings_per_guest: int = Field(
+        default=2, ge=1, le=100, description="Trainings waiting and running, beside the pictures."
+    )
+    training_deadline_s: int = Field(
+        default=21_600, ge=5, le=604_800, description="A training's longest time, with its wait."
+    )
+    training_photos_days: int = Field(
+        default=7, ge=1, le=90, description="How long photos stay after a training, for another try."
+    )
 
     prompt_refusals: int = Field(
         default=5,

@@ -15,6 +15,7 @@ from starbooth.base.amounts import parse_amount
 from starbooth.base.errors import Refusal, SettingError, Unavailable
 from starbooth.base.log import configure_log
 from starbooth.base.settings import Settings, read_settings
+from starbooth.cli.training_commands import trainings_app
 from starbooth.cli.word_commands import words_app
 
 app = typer.Typer(
@@ -373,8 +374,9 @@ def engines_set(
     sys.exit(_await(work))
 
 
-def _run_words(work: Callable[[Settings], Coroutine[Any, Any, int]]) -> None:
+def _run(work: Callable[[Settings], Coroutine[Any, Any, int]]) -> None:
     sys.exit(_await(work(_settings())))
 
 
-app.add_typer(words_app(_run_words), name="words")
+app.add_typer(words_app(_run), name="words")
+app.add_typer(trainings_app(_run), name="trainings")

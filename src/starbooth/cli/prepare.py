@@ -1,10 +1,11 @@
-"""Making a database ready: this release's tables, and the three base models with their offers."""
+"""Making a database ready: this release's tables, the base models, what is sold."""
 
 from starbooth.base.database import Database
 from starbooth.base.embedded import database_url
 from starbooth.base.migration import migrate
 from starbooth.base.settings import Settings
 from starbooth.domain.catalog.offers import seed_offers
+from starbooth.domain.trainings.offers import seed_training_offers
 
 
 async def prepare_database(settings: Settings) -> str:
@@ -15,6 +16,7 @@ async def prepare_database(settings: Settings) -> str:
     try:
         async with database.transaction() as tx:
             await seed_offers(tx)
+            await seed_training_offers(tx)
     finally:
         await database.aclose()
     return revision

@@ -15,6 +15,7 @@ from starbooth.base.embedded import database_url
 from starbooth.base.settings import Settings
 from starbooth.domain.generations.request import Limits
 from starbooth.domain.prompts.gate import Leniency
+from starbooth.domain.trainings.request import TrainingLimits
 from starbooth.outside.storage.contract import Storage
 from starbooth.outside.storage.store import open_storage
 
@@ -47,14 +48,28 @@ def darkroom_key(settings: Settings) -> str:
     return hmac.new(settings.signing_secret(), b"darkroom key", hashlib.sha256).hexdigest()[:40]
 
 
+def training_limits_of(settings: Settings) -> TrainingLimits:
+    """What the operator allows of trainings."""
+    return TrainingLimits(
+        active_trainings=settings.active_trainings_per_guest,
+        deadline=timedelta(seconds=settings.training_deadline_s),
+        keep_photos=timedelta(days=settings.training_photos_days),
+        leniency=_leniency_of(settings),
+    )
+
+
 def limits_of(settings: Settings) -> Limits:
     """What the operator allows."""
     return Limits(
         active_orders=settings.active_orders_per_guest,
         deadline=timedelta(seconds=settings.order_deadline_s),
-        leniency=Leniency(
-            refusals_per_hour=settings.prompt_refusals,
-            pause=timedelta(minutes=settings.prompt_pause_minutes),
-        ),
+        leniency=_leniency_of(settings),
         maker_share_percent=settings.maker_share_percent,
+    )
+
+
+def _leniency_of(settings: Settings) -> Leniency:
+    return Leniency(
+        refusals_per_hour=settings.prompt_refusals,
+        pause=timedelta(minutes=settings.prompt_pause_minutes),
     )

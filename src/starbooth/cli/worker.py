@@ -18,17 +18,18 @@ from starbooth.base.settings import Settings
 from starbooth.cli.group import stop_on_signals
 from starbooth.cli.painting import opened_engines, outside_of
 from starbooth.cli.sweeps import money_timers
-from starbooth.cli.wiring import Booth, limits_of, open_booth
+from starbooth.cli.wiring import Booth, limits_of, open_booth, training_limits_of
 from starbooth.domain.catalog.engines import seed_engines
 from starbooth.domain.delivery.owe import SHOW
 from starbooth.domain.delivery.show import Look, Looker, Showing, find_news, show
 from starbooth.domain.gallery.galleries import forget_old_galleries
 from starbooth.domain.gallery.pictures import delete_doomed_files
-from starbooth.domain.generations.cart import start_funded, sweep_carts
+from starbooth.domain.generations.cart import Placers, start_funded, sweep_carts
 from starbooth.domain.generations.photos import delete_old_photos
 from starbooth.domain.generations.quote import read_offer_of
-from starbooth.domain.orders.cart import STARS_ARRIVED
+from starbooth.domain.orders.cart import STARS_ARRIVED, Wish
 from starbooth.domain.orders.end import OrderState
+from starbooth.domain.orders.place import OrderKind, PlacedOrder
 from starbooth.domain.orders.read import read_order
 from starbooth.domain.payments.purchases import close_expired
 from starbooth.domain.privacy.strays import sweep_storage
@@ -37,6 +38,8 @@ from starbooth.domain.running.outside import Outside
 from starbooth.domain.running.run import COLLECT, collect
 from starbooth.domain.running.sweep import end_overdue, stop_abandoned, sweep
 from starbooth.domain.studio.drafts import forget_old_drafts
+from starbooth.domain.trainings.cart import place_training_wish
+from starbooth.domain.trainings.zips import take_back_zips
 from starbooth.domain.users.guests import Language
 from starbooth.doors.bot.inbox import forget_old_updates
 from starbooth.doors.bot.messenger import BotMessenger
@@ -101,12 +104,22 @@ def _looker(outside: Outside) -> Looker:
     return look
 
 
+def _placers(settings: Settings) -> Placers:
+    limits = training_limits_of(settings)
+
+    async def place_training(tx: Tx, wish: Wish) -> PlacedOrder:
+        return await place_training_wish(tx, wish, limits=limits)
+
+    return {OrderKind.TRAINING.value: place_training}
+
+
 class _Desk:
     """The steps that jobs and timers ask for, and what follows an end here and now rather than by a job."""
 
     def __init__(self, booth: Booth, outside: Outside, showing: Showing) -> None:
         self.database = booth.database
         self.limits = limits_of(booth.settings)
+        self.placers = _placers(booth.settings)
         self.outside = replace(outside, on_ended=self._note_ended)
         self._showing = showing
         self._ended: list[str] = []
@@ -163,7 +176,7 @@ def _handlers(desk: _Desk) -> Mapping[str, jobs.Handler]:
 
     async def on_stars_arrived(facts: Mapping[str, Any]) -> None:
         async with desk.database.transaction() as tx:
-            await start_funded(tx, user_id=facts["user"], limits=desk.limits)
+            await start_funded(tx, user_id=facts["user"], limits=desk.limits, others=desk.placers)
 
     return {START: on_start, COLLECT: on_collect, SHOW: on_show, STARS_ARRIVED: on_stars_arrived}
 
@@ -180,11 +193,14 @@ def _timers(booth: Booth, desk: _Desk, stop: asyncio.Event) -> list[Any]:
     async def sweep_abandoned() -> None:
         await stop_abandoned(desk.database, desk.outside)
 
+    async def sweep_zips() -> None:
+        await take_back_zips(desk.database, desk.outside)
+
     async def sweep_deliveries() -> None:
         await desk.show(*await find_news(desk.database, news_limit=_NEWS_AT_ONCE, limit=50))
 
     async def sweep_wishes() -> None:
-        await sweep_carts(desk.database, limits=desk.limits)
+        await sweep_carts(desk.database, limits=desk.limits, others=desk.placers)
 
     async def close_purchases() -> None:
         async with desk.database.transaction() as tx:
@@ -211,6 +227,7 @@ def _timers(booth: Booth, desk: _Desk, stop: asyncio.Event) -> list[Any]:
         jobs.every(1.0, sweep_orders, stop=stop),
         jobs.every(1.0, sweep_overdue, stop=stop),
         jobs.every(2.0, sweep_abandoned, stop=stop),
+        jobs.every(5.0, sweep_zips, stop=stop),
         jobs.every(1.0, sweep_deliveries, stop=stop),
         jobs.every(1.0, sweep_wishes, stop=stop),
         jobs.every(60.0, close_purchases, stop=stop),
