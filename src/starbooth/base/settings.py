@@ -135,6 +135,12 @@ class Settings(BaseSettings):
         le=100,
         description="What of the fee for a public model its maker gets, as a bonus.",
     )
+    photo_pack_discount_percent: int = Field(
+        default=20,
+        ge=0,
+        le=90,
+        description="What the pictures of a photo pack cost less than one by one.",
+    )
     payout_minutes: int = Field(
         default=60, ge=1, le=10_080, description="How often a maker is paid what was gathered, at most."
     )

@@ -65,6 +65,7 @@ def limits_of(settings: Settings) -> Limits:
         deadline=timedelta(seconds=settings.order_deadline_s),
         leniency=_leniency_of(settings),
         maker_share_percent=settings.maker_share_percent,
+        series_discount_percent=settings.photo_pack_discount_percent,
     )
 
 

@@ -28,6 +28,8 @@ async def read_again(tx: Tx, recipe: KeptPicture) -> Asked:
     if recipe.order_id is not None:
         known = await tx.scalar(_ASKED, {"id": recipe.order_id, "user_id": recipe.user_id})
     asked = _from_recipe(recipe) if known is None else read_asked(known)
+    if asked.series is not None:
+        asked = asked.of_picture(recipe.number or 0)
     return replace(asked, choices=replace(asked.choices, base_model_id=recipe.base_model_id, seed=None))
 
 

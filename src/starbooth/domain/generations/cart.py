@@ -91,6 +91,7 @@ def read_wish(wish: cart.Wish) -> tuple[PictureRequest, Recipient | None]:
         prompt=asked.prompt,
         choices=asked.choices,
         photo=asked.photo,
+        series=asked.series,
     )
     chat = request["recipient"]
     return ask, None if chat is None else Recipient(**{**chat, "language": Language(chat["language"])})

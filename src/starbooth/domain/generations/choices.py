@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 MOST_PICTURES = 4
+MOST_IN_SERIES = 40
 MOST_LORAS = 3
 LEAST_WEIGHT, MOST_WEIGHT = 0.1, 2.0
 LEAST_STRENGTH, MOST_STRENGTH = 0.01, 1.0

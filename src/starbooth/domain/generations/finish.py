@@ -49,6 +49,8 @@ def _row(
     loras = frozen.get("loras", [])
     prompt = ended.request["asked"]["prompt"]
     words = words_to_paint(ended.request, ticket.number)
+    if "series" in ended.request["asked"]:  # what the series is called tells nothing of this picture
+        prompt = words
     # What does not divide evenly is told on the first pictures, so that the rows sum up to the charge.
     share, rest = divmod(ended.spent_stars, pictures)
     return {

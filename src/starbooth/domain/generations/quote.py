@@ -48,6 +48,20 @@ _LORAS = sql("""
 
 
 @dataclass(frozen=True, kw_only=True)
+class Sale:
+    """How many pictures are sold at once, and what they cost less together, rounded to the guest's favour.
+
+    Fees for models of others are paid in full.
+    """
+
+    most_pictures: int = MOST_PICTURES
+    discount_percent: int = 0
+
+
+ONE_BY_ONE = Sale()
+
+
+@dataclass(frozen=True, kw_only=True)
 class ChosenLora:
     """A LoRA that may be used. `weights_url` is its lasting address, which opens for who may.
 
@@ -101,14 +115,19 @@ class Quote:
 
 
 async def quote(
-    tx: Tx, choices: Choices, *, user_id: str, photo_size_px: tuple[int, int] | None = None
+    tx: Tx,
+    choices: Choices,
+    *,
+    user_id: str,
+    photo_size_px: tuple[int, int] | None = None,
+    sale: Sale = ONE_BY_ONE,
 ) -> Quote:
     """What this guest would get and pay now. photo_size_px: of the photo to start from, None without one.
 
     Repeat: harmless; nothing is held. Raises: ModelRefused, PhotoRefused, NegativeRefused, LorasRefused,
     LoraNotFound, LoraUnfinished, LoraOfOtherModel, CountRefused, OutOfRange.
     """
-    _check_ranges(choices)
+    _check_ranges(choices, sale.most_pictures)
     offer = await _offer_of(tx, choices)
     endpoint = offer.endpoint_for(has_photo=photo_size_px is not None, has_loras=bool(choices.loras))
     if endpoint is None:
@@ -125,7 +144,7 @@ async def quote(
         offer=offer,
         endpoint=endpoint,
         engines=await _engines_for(tx, offer, choices),
-        price_stars=offer.price_stars * choices.count + fee_stars,
+        price_stars=offer.price_stars * choices.count * (100 - sale.discount_percent) // 100 + fee_stars,
         size_px=photo_size_px or shaped_px,
         steps=int(steps),
         guidance=guidance,
@@ -168,9 +187,9 @@ async def _offer_of(tx: Tx, choices: Choices) -> Offer:
     return offer
 
 
-def _check_ranges(choices: Choices) -> None:
-    if not 1 <= choices.count <= MOST_PICTURES:
-        raise CountRefused(limit=MOST_PICTURES)
+def _check_ranges(choices: Choices, most_pictures: int) -> None:
+    if not 1 <= choices.count <= most_pictures:
+        raise CountRefused(limit=most_pictures)
     if len(choices.loras) > MOST_LORAS or len({each.lora_id for each in choices.loras}) < len(choices.loras):
         raise OutOfRange("loras", least=0, most=MOST_LORAS)
     for each in choices.loras:

@@ -10,12 +10,18 @@ from typing import Any
 from starbooth.base.database import Tx
 from starbooth.base.jobs import Job, enqueue
 from starbooth.domain.delivery.owe import Recipient, open_delivery
-from starbooth.domain.generations.asking import Asked, PhotoReference
-from starbooth.domain.generations.choices import Choices
+from starbooth.domain.generations.asking import Asked, PhotoReference, Series
+from starbooth.domain.generations.choices import MOST_IN_SERIES, Choices
 from starbooth.domain.generations.errors import PromptEmpty, PromptTooLong, StarsMissing
 from starbooth.domain.generations.photos import use_photo
-from starbooth.domain.generations.quote import Quote, quote, require_engine
-from starbooth.domain.generations.wording import Wording, is_paintable, read_options, word_pictures
+from starbooth.domain.generations.quote import ONE_BY_ONE, Quote, Sale, quote, require_engine
+from starbooth.domain.generations.wording import (
+    Wording,
+    is_paintable,
+    read_options,
+    word_pictures,
+    word_series,
+)
 from starbooth.domain.orders.cart import Wish
 from starbooth.domain.orders.fees import fees_stars, fit_fees
 from starbooth.domain.orders.place import NewOrder, OrderKind, PlacedOrder, Source, is_placed, place
@@ -27,23 +33,28 @@ from starbooth.domain.stars import ledger
 from starbooth.domain.stars.errors import NotEnoughStars
 
 LONGEST_PROMPT = 2000
+_PICTURES_PER_DEADLINE = 10
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
     """What the operator allows: active orders of a guest, how long an order may take, refused prompts; and
-    what of the fee for a public model its maker gets.
+    what of the fee for a public model its maker gets, and what pictures cost less in a series.
     """
 
     active_orders: int
     deadline: timedelta
     leniency: Leniency = field(default_factory=Leniency)
     maker_share_percent: int = 50
+    series_discount_percent: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class PictureRequest:
-    """What a guest asks for. `photo`: to start from, one of theirs that `photos` knows."""
+    """What a guest asks for. `photo`: to start from, one of theirs that `photos` knows.
+
+    series: each picture has words of its own, and `prompt` says what they are called together.
+    """
 
     request_key: str
     user_id: str
@@ -51,6 +62,7 @@ class PictureRequest:
     prompt: str
     choices: Choices = field(default_factory=Choices)
     photo: PhotoReference | None = None
+    series: Series | None = None
 
 
 def clean_prompt(prompt: str) -> str:
@@ -127,17 +139,30 @@ async def _read_order(
         prompt=prompt,
         choices=replace(ask.choices, negative=clean_words(ask.choices.negative)),
         photo=ask.photo,
+        series=ask.series,
     )
     photo_size_px = None if ask.photo is None else (ask.photo.width_px, ask.photo.height_px)
     if asked.choices.loras:  # or two orders at once would both have the pictures that are free of a fee
         await ledger.lock_account(tx, user_id=ask.user_id)
-    quoted = await quote(tx, asked.choices, user_id=ask.user_id, photo_size_px=photo_size_px)
+    sale = ONE_BY_ONE if asked.series is None else sale_of_series(limits)
+    quoted = await quote(tx, asked.choices, user_id=ask.user_id, photo_size_px=photo_size_px, sale=sale)
     await require_engine(tx, quoted)
-    triggers = [each.trigger_word for each in quoted.loras]
-    wording = word_pictures(line, _choose_seeds(asked.choices), trigger_words=triggers)
+    wording = _word(asked, line, [each.trigger_word for each in quoted.loras])
     await _require_allowed(tx, ask, wording.texts, limits)
     price = quoted.price_stars if price_stars is None else price_stars
     return asked, _new_order(ask, asked, quoted, wording, limits, price_stars=price)
+
+
+def sale_of_series(limits: Limits) -> Sale:
+    """How a series is sold."""
+    return Sale(most_pictures=MOST_IN_SERIES, discount_percent=limits.series_discount_percent)
+
+
+def _word(asked: Asked, line: Line, triggers: Sequence[str]) -> Wording:
+    seeds = _choose_seeds(asked.choices)
+    if asked.series is None:
+        return word_pictures(line, seeds, trigger_words=triggers)
+    return word_series(asked.series.prompts, seeds, trigger_words=triggers)
 
 
 async def _require_allowed(tx: Tx, ask: PictureRequest, texts: Sequence[str], limits: Limits) -> None:
@@ -169,7 +194,8 @@ def _new_order(
         frozen={**_frozen(asked, quoted), **wording.to_json(asked.prompt)},
         seeds=wording.seeds,
         price_stars=price_stars,
-        deadline=limits.deadline,
+        # As long as it takes with the few that engines have of an order at one time.
+        deadline=limits.deadline * -(-asked.choices.count // _PICTURES_PER_DEADLINE),
         active_limit=limits.active_orders,
         fees=fit_fees(fees, asked.choices.count, most_stars=price_stars - pictures_stars),
     )

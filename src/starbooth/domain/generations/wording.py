@@ -41,8 +41,10 @@ def words_to_paint(request: Mapping[str, Any], number: int) -> str:
 
 
 def drawn_words(request: Mapping[str, Any], number: int) -> str | None:
-    """What was drawn for the picture of this number; None where the guest's words leave nothing to draw."""
-    is_drawn = parse(request["asked"]["prompt"]).has_groups
+    """What was drawn for the picture of this number, or is its own in a series; None where the guest's words
+    leave nothing to draw.
+    """
+    is_drawn = "series" in request["asked"] or parse(request["asked"]["prompt"]).has_groups
     return words_to_paint(request, number) if is_drawn else None
 
 
@@ -76,6 +78,13 @@ def word_pictures(line: Line, seeds: tuple[int, ...], *, trigger_words: Sequence
         seeds=seeds,
         each=tuple(with_triggers(words, trigger_words) for words in drawn),
         options=tuple(options),
+    )
+
+
+def word_series(prompts: Sequence[str], seeds: tuple[int, ...], *, trigger_words: Sequence[str]) -> Wording:
+    """The words of pictures that each have their own; nothing is drawn."""
+    return Wording(
+        seeds=seeds, each=tuple(with_triggers(words, trigger_words) for words in prompts), options=()
     )
 
 

@@ -16,6 +16,8 @@ from starbooth.base.database import Tx, sql
 from starbooth.domain.orders.place import OrderKind
 
 _SLOTS_LOCK = 0x534C4F54
+# Tickets of one order that engines have at one time: an order takes one slot, however large it is.
+MOST_AT_ENGINES = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +121,7 @@ _BEGIN = text("""
     SET state = 'sending', sent_at = now(), tries = t.tries + 1, engine = seat.engine
     FROM starbooth.orders o
     JOIN unnest(CAST(:ids AS text[]), CAST(:engines AS text[])) AS seat (id, engine) ON seat.id = o.id
-    WHERE o.id = t.order_id AND o.state = 'running' AND t.state = 'unsent'
+    WHERE o.id = t.order_id AND o.state = 'running' AND t.state = 'unsent' AND t.number < :most
     RETURNING t.order_id, t.number, t.seed, t.state, t.endpoint, t.engine, t.request_id, t.tries - 1 AS tries,
         now() - now() AS waited, t.tried, t.spent, o.attempt, o.request, o.kind
 """)
@@ -185,12 +187,14 @@ async def read_tickets(tx: Tx, order_id: str) -> list[TicketRow]:
 
 
 async def begin_tickets(tx: Tx, seats: Mapping[str, str]) -> list[TicketRow]:
-    """Note for all tickets of orders claimed in this `tx` where they are about to be bought, and return them.
+    """Note where the first tickets of orders claimed in this `tx` are about to be bought, and return them.
 
     seats: the engine of each order id.
     One statement for what `read_tickets` and `note_sending` do one by one; `tries` is as it was before.
     """
-    rows = await tx.execute(_BEGIN, {"ids": list(seats), "engines": list(seats.values())})
+    rows = await tx.execute(
+        _BEGIN, {"ids": list(seats), "engines": list(seats.values()), "most": MOST_AT_ENGINES}
+    )
     return [_ticket(row) for row in rows]
 
 

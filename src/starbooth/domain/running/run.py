@@ -5,6 +5,7 @@ database, and the engine's webhook, the sweep or a restart of any worker takes t
 """
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 
 import structlog
@@ -63,11 +64,18 @@ async def check_order(database: Database, outside: Outside, order_id: str) -> No
 async def _work_on(database: Database, outside: Outside, claim: Claim) -> None:
     async with database.statement() as tx:
         tickets = await orders.read_tickets(tx, claim.order_id)
-    steps = [_step(database, outside, claim, ticket) for ticket in tickets]
+    steps = [_step(database, outside, claim, ticket) for ticket in _in_turn(tickets)]
     delays = [delay for delay in await asyncio.gather(*steps) if delay is not None]
     if delays:
         async with database.statement() as tx:
             await orders.check_again(tx, claim, check_in=min(delays))
+
+
+def _in_turn(tickets: Sequence[TicketRow]) -> list[TicketRow]:
+    """Those that may be at engines now: those that are, and the next ones in place of what has ended."""
+    under_way = [each for each in tickets if each.state in ("sending", "sent")]
+    waiting = [each for each in tickets if each.state == "unsent"]
+    return under_way + waiting[: max(0, orders.MOST_AT_ENGINES - len(under_way))]
 
 
 async def _step(database: Database, outside: Outside, claim: Claim, ticket: TicketRow) -> timedelta | None:

@@ -47,6 +47,7 @@ def terms_of(settings: Settings) -> Terms:
             pause=timedelta(minutes=settings.prompt_pause_minutes),
         ),
         maker_share_percent=settings.maker_share_percent,
+        series_discount_percent=settings.photo_pack_discount_percent,
     )
     return Terms(
         welcome_stars=settings.welcome_stars,

@@ -1,0 +1,1 @@
+"""Photo packs: curated pictures of a model at one press and one price."""
