@@ -1,4 +1,4 @@
-"""The worker's timers about money: what is due, whoever left it lying. Several workers may run them."""
+"""The worker's timers about money and models: what is due, whoever left it. Several workers may run them."""
 
 # First of all imports: it halves what aiogram costs, and only if nothing has imported aiogram before.
 from starbooth.outside.telegram import lean  # noqa: F401
@@ -15,18 +15,22 @@ from starbooth.base import jobs
 from starbooth.base.database import Database
 from starbooth.base.settings import Settings
 from starbooth.domain.gifts.referrals import pay_due
+from starbooth.domain.models.counting import count_uses
 from starbooth.domain.models.earnings import pay_out
+from starbooth.domain.models.lists import forget_old_lists
 from starbooth.domain.payments.reconcile import carry_out_due, is_due, reconcile
 from starbooth.domain.payments.shop import shop_of
 from starbooth.doors.bot.alerts import send_alerts
 from starbooth.doors.bot.gifts import tell_gifts
 from starbooth.doors.bot.messenger import BotMessenger
+from starbooth.doors.bot.models_review import tell_makers
 from starbooth.doors.bot.refund_news import tell_guests
 from starbooth.outside.telegram.stars import TelegramStars
 
 _log = structlog.get_logger()
 _LOOK_S = 2.0
 _SLOW_LOOK_S = 30.0
+_TIDY_S = 3600.0
 
 
 class MoneySweeps:
@@ -63,6 +67,20 @@ class MoneySweeps:
         """Pay makers of public models what was gathered for them."""
         await pay_out(self._database, interval=timedelta(minutes=self._settings.payout_minutes))
 
+    async def count_uses(self) -> None:
+        """Count what public models were used, for the catalogue's order."""
+        async with self._database.transaction() as tx:
+            await count_uses(tx)
+
+    async def forget_lists(self) -> None:
+        """Forget lists of models that nobody has looked at for months."""
+        async with self._database.transaction() as tx:
+            await forget_old_lists(tx)
+
+    async def tell_makers(self) -> None:
+        """Tell makers what operators did with their models."""
+        await tell_makers(self._database, self._messenger)
+
     async def reconcile(self) -> None:
         """Compare with Telegram's list once at the start, then whenever the newest comparison is too old."""
         if self._has_reconciled:
@@ -92,5 +110,8 @@ def money_timers(
         jobs.every(_LOOK_S, sweeps.send_alerts, stop=stop),
         jobs.every(_LOOK_S, sweeps.pay_referrals, stop=stop),
         jobs.every(_SLOW_LOOK_S, sweeps.pay_makers, stop=stop),
+        jobs.every(_SLOW_LOOK_S, sweeps.count_uses, stop=stop),
+        jobs.every(_LOOK_S, sweeps.tell_makers, stop=stop),
+        jobs.every(_TIDY_S, sweeps.forget_lists, stop=stop),
         jobs.every(_SLOW_LOOK_S, sweeps.reconcile, stop=stop),
     ]

@@ -58,6 +58,12 @@ def contact_sheet(
     return _as_jpeg(sheet, quality=85)
 
 
+def blank_sheet() -> bytes:
+    """A JPEG of the ground of a sheet, where there is nothing to show."""
+    side = THUMBNAIL_PX + 2 * _GAP_PX
+    return _as_jpeg(Image.new("RGB", (side * 2, side), _PAPER), quality=85)
+
+
 def _tile(thumb: bytes | None, number: str, badge: tuple[int, int, int, int]) -> Image.Image:
     side = (THUMBNAIL_PX, THUMBNAIL_PX)
     if thumb is None:

@@ -16,6 +16,7 @@ from starbooth.domain.stars.errors import NotEnoughStars
 from starbooth.doors.bot.choice_refusals import word_choice_refusal
 from starbooth.doors.bot.commands import Command, describe_command, group_commands
 from starbooth.doors.bot.gifts_screens import word_gift_refusal
+from starbooth.doors.bot.models_refusals import word_model_refusal
 from starbooth.doors.bot.paying_screens import word_payment_refusal
 from starbooth.doors.bot.pieces import stars, wait
 from starbooth.doors.bot.plan_screens import word_plan_refusal
@@ -229,6 +230,7 @@ def word_refusal(refusal: Refusal, words: Words) -> Markup:
         or word_plan_refusal(refusal, words)
         or word_payment_refusal(refusal, words)
         or word_gift_refusal(refusal, words)
+        or word_model_refusal(refusal, words)
         or _word_plain_refusal(refusal.code, words)
     )
 

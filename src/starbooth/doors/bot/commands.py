@@ -14,6 +14,7 @@ class Command(StrEnum):
     PAINT = "paint"
     SETTINGS = "settings"
     GALLERY = "gallery"
+    MODELS = "models"
     BUY = "buy"
     BALANCE = "balance"
     PLAN = "plan"
@@ -64,6 +65,8 @@ def describe_command(command: Command, words: Words) -> str:
             return words.plain("Model, shape, LoRAs and more")
         case Command.GALLERY:
             return words.plain("Your pictures so far")
+        case Command.MODELS:
+            return words.plain("Your models, and those of others")
         case Command.BUY:
             return words.plain("Top up your stars")
         case Command.BALANCE:

@@ -9,9 +9,11 @@ from typing import Any
 from markupsafe import Markup
 
 from starbooth.domain.delivery.screen import Screen
+from starbooth.domain.models.reports import Reason
 from starbooth.domain.payments.differences import Difference, Kind, difference_from
 from starbooth.domain.payments.reconcile import Report, xtr_text
 from starbooth.domain.users.operators import Alert
+from starbooth.doors.bot.models_cards import word_reason
 from starbooth.doors.bot.operators_screens import look_button, moment, signed, word_flag
 from starbooth.doors.bot.papers_screens import word_message
 from starbooth.doors.bot.pieces import stars
@@ -209,6 +211,12 @@ def _word_alert(words: Words, alert: Alert) -> Markup:
                 "🛡 The prompt checker does not answer ({reason}). Prompts pass without it until it does; the"
                 " word list still holds.",
                 reason=facts["reason"],
+            )
+        case "model_reported":
+            return words.say(
+                "⚠️ A guest reported the model {name}: {reason}. /reports shows what waits.",
+                name=facts["name"],
+                reason=word_reason(words, Reason(str(facts["reason"]))),
             )
         case "support":
             return word_message(

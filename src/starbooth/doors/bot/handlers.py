@@ -46,6 +46,9 @@ from starbooth.doors.bot.groups import groups_router
 from starbooth.doors.bot.groups_screens import render_how
 from starbooth.doors.bot.inbox import NOTE, Update
 from starbooth.doors.bot.inline import inline_router
+from starbooth.doors.bot.models import models_router
+from starbooth.doors.bot.models_answers import take_model_answer
+from starbooth.doors.bot.models_review import review_router
 from starbooth.doors.bot.operators import operators_router
 from starbooth.doors.bot.panel import panel_router
 from starbooth.doors.bot.panel_answers import ask_first, take_answer
@@ -117,6 +120,8 @@ class Handlers:
         self._dispatcher.include_router(panel_router(self._desk))
         self._dispatcher.include_router(results_router(self._desk))
         self._dispatcher.include_router(gallery_router(self._desk))
+        self._dispatcher.include_router(models_router(self._desk))
+        self._dispatcher.include_router(review_router(self._desk))
         self._dispatcher.include_router(gifts_router(self._desk))
         self._dispatcher.include_router(papers_router(self._desk))
         self._dispatcher.include_router(self._router())
@@ -260,6 +265,8 @@ class Handlers:
         # A text that was an answer once is one still, when it is handled again.
         if is_asked or NOTE in (event_update.model_extra or {}):
             if await take_search(self._desk, message, met, event_update):
+                return
+            if await take_model_answer(self._desk, message, met, event_update):
                 return
             if await take_answer(self._desk, message, met, event_update):
                 return

@@ -1,18 +1,25 @@
 """What the operator decided, in one value for the handlers."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
+from starbooth.base.clock import now
 from starbooth.base.prices import Pack
 from starbooth.base.settings import Settings
 from starbooth.domain.generations.request import Limits
 from starbooth.domain.payments.shop import Shop
 from starbooth.domain.prompts.gate import Leniency
+from starbooth.outside.storage.links import sign
 
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:
-    """What the operator decided. Gifts in stars; 0: there is no such gift. `operators` are Telegram ids."""
+    """What the operator decided. Gifts in stars; 0: there is no such gift. `operators` are Telegram ids.
+
+    file_link: an address that opens a stored file for an hour.
+    """
 
     welcome_stars: int
     limits: Limits
@@ -25,6 +32,8 @@ class Terms:
     refunds_second_payment: bool = False
     operators: frozenset[int] = frozenset()
     support: str = ""
+    public_url: str = ""
+    file_link: Callable[[str], str] = lambda key: key
 
     @property
     def shop(self) -> Shop:
@@ -61,4 +70,10 @@ def terms_of(settings: Settings) -> Terms:
         refunds_second_payment=settings.second_payment == "refund",
         operators=frozenset(settings.operators),
         support=settings.support,
+        public_url=settings.public_url,
+        file_link=partial(_file_link, settings.public_url, settings.signing_secret()),
     )
+
+
+def _file_link(public_url: str, secret: bytes, key: str) -> str:
+    return public_url + sign(f"/files/{key}", secret=secret, expires_at=now() + timedelta(hours=1))
