@@ -6,6 +6,7 @@ from starbooth.outside.telegram import lean  # noqa: F401
 # isort: split
 import asyncio
 import contextlib
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -20,6 +21,7 @@ from starbooth.cli.painting import opened_engines, outside_of
 from starbooth.cli.sweeps import money_timers
 from starbooth.cli.wiring import Booth, limits_of, open_booth, training_limits_of
 from starbooth.domain.catalog.engines import seed_engines
+from starbooth.domain.catalog.offers import Offer
 from starbooth.domain.delivery.owe import SHOW
 from starbooth.domain.delivery.show import Look, Looker, Showing, find_news, show
 from starbooth.domain.gallery.galleries import forget_old_galleries
@@ -30,7 +32,7 @@ from starbooth.domain.generations.quote import read_offer_of
 from starbooth.domain.orders.cart import STARS_ARRIVED, Wish
 from starbooth.domain.orders.end import OrderState
 from starbooth.domain.orders.place import OrderKind, PlacedOrder
-from starbooth.domain.orders.read import read_order
+from starbooth.domain.orders.read import OrderView, read_order
 from starbooth.domain.payments.purchases import close_expired
 from starbooth.domain.privacy.strays import sweep_storage
 from starbooth.domain.running.buying import START, Started, buy_tickets, claim_orders
@@ -53,6 +55,8 @@ _CLOSED_AT_ONCE = 1000
 _PHOTOS_AT_ONCE = 100
 _FILES_AT_ONCE = 100
 _KEEP_JOB_LOG_HOURS = 24
+# A price below a picture may be so old: who presses is asked again where it is another one by then.
+_OFFERS_FRESH_S = 1.0
 
 
 async def run_worker_process(settings: Settings) -> None:
@@ -92,12 +96,22 @@ async def run_worker(settings: Settings, *, stop: asyncio.Event) -> None:
 
 
 def _looker(outside: Outside) -> Looker:
+    known: dict[str, tuple[float, Offer | None]] = {}
+
+    async def offer_of(tx: Tx, view: OrderView) -> Offer | None:
+        model = view.request["frozen"]["base_model_id"]
+        read_at, offer = known.get(model, (float("-inf"), None))
+        if time.monotonic() - read_at >= _OFFERS_FRESH_S:
+            offer = await read_offer_of(tx, view)
+            known[model] = time.monotonic(), offer
+        return offer
+
     async def look(tx: Tx, order_id: str, language: Language, *, is_shared: bool) -> Look | None:
         router = outside.router
         view = await read_order(tx, order_id, slots=router.slots, training_slots=router.training_slots)
         if view is None:
             return None
-        offer = await read_offer_of(tx, view) if view.state is OrderState.DONE else None
+        offer = await offer_of(tx, view) if view.state is OrderState.DONE else None
         screen = render_order(view, language, offer=offer, is_shared=is_shared)
         return Look(screen=screen, is_final=view.has_ended)
 

@@ -7,7 +7,15 @@ from sqlalchemy import text
 
 from starbooth.base.database import Database
 from starbooth.domain.users.errors import NoSuchGuest
-from starbooth.domain.users.guests import Guest, Language, find_user, language_for, meet, note_blocked
+from starbooth.domain.users.guests import (
+    Guest,
+    Language,
+    find_met,
+    find_user,
+    language_for,
+    meet,
+    note_blocked,
+)
 from tests.make.guests import make_guest
 
 
@@ -65,6 +73,36 @@ class TestMeet:
         await meet_ann(database)
         async with database.transaction() as tx:
             assert await tx.scalar(text("SELECT has_blocked_bot FROM starbooth.guests")) is False
+
+
+class TestFindMet:
+    async def found(
+        self, database: Database, *, username: str | None = "ann", language: Language = Language.ENGLISH
+    ) -> Guest | None:
+        async with database.statement() as tx:
+            return await find_met(tx, telegram_id=77, chat_id=77, username=username, language=language)
+
+    async def test_somebody_new_is_not_found(self, database: Database) -> None:
+        assert await self.found(database) is None
+
+    @pytest.mark.parametrize("username", ["ann", None])
+    async def test_who_is_as_before_is_found_as_they_are(
+        self, database: Database, username: str | None
+    ) -> None:
+        await meet_ann(database, username=username)
+        assert await self.found(database, username=username) == await meet_ann(database, username=username)
+
+    async def test_who_changed_is_not_found_so_that_meeting_writes_it_down(self, database: Database) -> None:
+        await meet_ann(database)
+        assert await self.found(database, username="anna") is None
+        assert await self.found(database, username=None) is None
+        assert await self.found(database, language=Language.SPANISH) is None
+
+    async def test_who_blocked_the_bot_is_not_found(self, database: Database) -> None:
+        await meet_ann(database)
+        async with database.transaction() as tx:
+            await note_blocked(tx, chat_id=77)
+        assert await self.found(database) is None
 
 
 class TestFindUser:

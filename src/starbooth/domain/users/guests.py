@@ -67,6 +67,37 @@ _MEET = text("""
 """)
 
 
+# Most messages come from somebody of whom everything is known: then nothing is written or locked.
+_MET = text("""
+    SELECT u."id", u."stars" FROM public."User" u JOIN starbooth.guests g ON g.user_id = u."id"
+    WHERE u."telegramId" = :telegram_id AND u."username" IS NOT DISTINCT FROM :username
+        AND g.chat_id = :chat_id AND g.language = :language AND NOT g.has_blocked_bot
+""")
+
+
+async def find_met(
+    tx: Tx, *, telegram_id: int, chat_id: int, username: str | None, language: Language
+) -> Guest | None:
+    """The person, if `meet` would find nothing new about them; one statement, which locks nothing."""
+    facts = {
+        "telegram_id": str(telegram_id),
+        "username": username,
+        "chat_id": chat_id,
+        "language": language.value,
+    }
+    row = (await tx.execute(_MET, facts)).first()
+    if row is None:
+        return None
+    return Guest(
+        user_id=row.id,
+        telegram_id=telegram_id,
+        chat_id=chat_id,
+        language=language,
+        stars=row.stars,
+        is_new=False,
+    )
+
+
 async def meet(
     tx: Tx,
     *,

@@ -4,6 +4,7 @@ from starbooth.outside.telegram import lean  # noqa: F401  # before aiogram, or 
 
 # isort: split
 from dataclasses import dataclass
+from typing import TypedDict
 
 from aiogram import Bot
 from aiogram.types import CallbackQuery, Message, User
@@ -21,7 +22,7 @@ from starbooth.domain.prompts.gate import note_refusal
 from starbooth.domain.stars import ledger
 from starbooth.domain.stars.errors import KeyReused, NotEnoughStars
 from starbooth.domain.studio.drafts import put_into_cart
-from starbooth.domain.users.guests import Guest, language_for, meet
+from starbooth.domain.users.guests import Guest, Language, find_met, language_for, meet
 from starbooth.doors.bot import answers, paying_screens
 from starbooth.doors.bot.messenger import BotMessenger
 from starbooth.doors.bot.presses import Pressed
@@ -75,6 +76,10 @@ class Desk:
         for a start, which an order is.
         """
         assert person is not None  # a private chat always has one
+        async with self.database.statement() as tx:
+            known = None if is_start else await find_met(tx, **_facts_of(person))
+        if known is not None:
+            return Met(guest=known, stars=known.stars, gift_stars=0, words=words_for(known.language))
         async with self.database.transaction() as tx:
             guest = await _meet(tx, person, is_elsewhere=is_elsewhere)
             gift = await self._welcome(tx, guest) if is_start or (guest.is_new and not is_elsewhere) else None
@@ -186,11 +191,20 @@ async def meet_in_private(tx: Tx, person: User) -> Guest:
 
 
 async def _meet(tx: Tx, person: User, *, is_elsewhere: bool) -> Guest:
-    return await meet(
-        tx,
+    return await meet(tx, **_facts_of(person), is_elsewhere=is_elsewhere)
+
+
+class _Facts(TypedDict):
+    telegram_id: int
+    chat_id: int
+    username: str | None
+    language: Language
+
+
+def _facts_of(person: User) -> _Facts:
+    return _Facts(
         telegram_id=person.id,
         chat_id=person.id,
         username=person.username,
         language=language_for(person.language_code),
-        is_elsewhere=is_elsewhere,
     )
