@@ -13,7 +13,7 @@ httpx.
 
 import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -150,6 +150,12 @@ class Guest:
     async def send_photo(self, content: bytes, *, name: str = "photo.jpg", caption: str = "") -> Message:
         files = {"file": (name, content)}
         return Message(await self._ask("POST", self._path("photo"), files=files, data={"caption": caption}))
+
+    async def send_album(self, contents: Sequence[bytes]) -> list[Message]:
+        """Send two to ten photos as one album; its messages."""
+        files = [("file", (f"photo-{number}.jpg", body)) for number, body in enumerate(contents)]
+        sent = await self._ask("POST", self._path("photo"), files=files, data={"caption": ""})
+        return [Message(raw) for raw in sent]
 
     async def send_document(self, content: bytes, *, name: str = "file.bin", caption: str = "") -> Message:
         files = {"file": (name, content)}

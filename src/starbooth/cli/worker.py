@@ -41,11 +41,13 @@ from starbooth.domain.running.run import COLLECT, collect
 from starbooth.domain.running.sweep import end_overdue, stop_abandoned, sweep
 from starbooth.domain.studio.drafts import forget_old_drafts
 from starbooth.domain.trainings.cart import place_training_wish
+from starbooth.domain.trainings.read import read_training
 from starbooth.domain.trainings.zips import take_back_zips
 from starbooth.domain.users.guests import Language
 from starbooth.doors.bot.inbox import forget_old_updates
 from starbooth.doors.bot.messenger import BotMessenger
 from starbooth.doors.bot.screens import render_order
+from starbooth.doors.bot.training_screens import render_training
 from starbooth.outside.engine.client import result_from_payload
 from starbooth.outside.telegram.client import opened_bot
 
@@ -111,11 +113,20 @@ def _looker(outside: Outside) -> Looker:
         view = await read_order(tx, order_id, slots=router.slots, training_slots=router.training_slots)
         if view is None:
             return None
+        if view.kind is OrderKind.TRAINING:
+            return await _look_at_training(tx, view, language)
         offer = await offer_of(tx, view) if view.state is OrderState.DONE else None
         screen = render_order(view, language, offer=offer, is_shared=is_shared)
         return Look(screen=screen, is_final=view.has_ended)
 
     return look
+
+
+async def _look_at_training(tx: Tx, view: OrderView, language: Language) -> Look | None:
+    training = await read_training(tx, view.order_id)
+    if training is None:
+        return None
+    return Look(screen=render_training(view, training, language), is_final=view.has_ended)
 
 
 def _placers(settings: Settings) -> Placers:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from starbooth.base.database import Tx, sql
+from starbooth.domain.generations.errors import LoraNotFound, LoraUnfinished
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +21,24 @@ class LoraPage:
 
     loras: tuple[OfferedLora, ...]
     has_more: bool
+
+
+async def base_model_of(tx: Tx, lora_id: str, *, user_id: str) -> str:
+    """The base model of a LoRA that this guest may use. Raises: LoraNotFound, LoraUnfinished."""
+    row = (
+        await tx.execute(
+            sql("""
+                SELECT "baseModelId" AS base_model_id, "status" = 'COMPLETED' AS is_done
+                FROM public."LoraModel" WHERE "id" = :id AND ("userId" = :user_id OR "isPublic")
+            """),
+            {"id": lora_id, "user_id": user_id},
+        )
+    ).first()
+    if row is None:
+        raise LoraNotFound
+    if not row.is_done:
+        raise LoraUnfinished
+    return str(row.base_model_id)
 
 
 async def list_loras(

@@ -133,10 +133,10 @@ async def keep_whole(tx: Tx, set_id: str, number: int, *, is_whole: bool) -> Non
     """Leave a photo as it is when the others are cut to their faces, or do not. Repeat: harmless."""
     await tx.execute(
         sql(
-            "UPDATE starbooth.set_photos SET facts = facts || jsonb_build_object('keeps_whole', :is_whole)"
+            "UPDATE starbooth.set_photos SET facts = facts || CAST(:facts AS jsonb)"
             " WHERE set_id = :id AND number = :number"
         ),
-        {"id": set_id, "number": number, "is_whole": is_whole},
+        {"id": set_id, "number": number, "facts": json.dumps({"keeps_whole": is_whole})},
     )
 
 

@@ -37,7 +37,8 @@ _FIND = sql(f"""
 """)  # noqa: S608 - made of constants
 _GATHERING = sql("""
     SELECT s.id FROM starbooth.photo_sets s JOIN public."User" u ON u."id" = s.user_id
-    WHERE u."telegramId" = :telegram_id AND s.state = 'collecting' AND s.touched_at > now() - :patience
+    WHERE u."telegramId" = :telegram_id AND s.state = 'collecting'
+        AND s.touched_at > now() - CAST(:patience AS interval)
 """)
 _READ = sql(f"""
     SELECT {_COLUMNS} FROM starbooth.photo_sets

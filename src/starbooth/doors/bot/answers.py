@@ -20,6 +20,7 @@ from starbooth.doors.bot.models_refusals import word_model_refusal
 from starbooth.doors.bot.paying_screens import word_payment_refusal
 from starbooth.doors.bot.pieces import stars, wait
 from starbooth.doors.bot.plan_screens import word_plan_refusal
+from starbooth.doors.bot.train_refusals import word_training_refusal
 from starbooth.doors.bot.words import Words
 
 
@@ -227,6 +228,7 @@ def word_refusal(refusal: Refusal, words: Words) -> Markup:
             )
     return (
         word_choice_refusal(refusal, words)
+        or word_training_refusal(refusal, words)
         or word_plan_refusal(refusal, words)
         or word_payment_refusal(refusal, words)
         or word_gift_refusal(refusal, words)

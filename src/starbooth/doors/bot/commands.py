@@ -14,6 +14,7 @@ class Command(StrEnum):
     PAINT = "paint"
     SETTINGS = "settings"
     GALLERY = "gallery"
+    TRAIN = "train"
     MODELS = "models"
     BUY = "buy"
     BALANCE = "balance"
@@ -65,6 +66,8 @@ def describe_command(command: Command, words: Words) -> str:
             return words.plain("Model, shape, LoRAs and more")
         case Command.GALLERY:
             return words.plain("Your pictures so far")
+        case Command.TRAIN:
+            return words.plain("A model from your photos")
         case Command.MODELS:
             return words.plain("Your models, and those of others")
         case Command.BUY:

@@ -22,6 +22,7 @@ from starbooth.domain.prompts.gate import note_refusal
 from starbooth.domain.stars import ledger
 from starbooth.domain.stars.errors import KeyReused, NotEnoughStars
 from starbooth.domain.studio.drafts import put_into_cart
+from starbooth.domain.trainings.errors import TrainingStarsMissing
 from starbooth.domain.users.guests import Guest, Language, find_met, language_for, meet
 from starbooth.doors.bot import answers, paying_screens
 from starbooth.doors.bot.messenger import BotMessenger
@@ -147,7 +148,7 @@ class Desk:
         """
         async with self.database.transaction() as tx:
             price_stars = (await default_offer(tx)).price_stars
-            if isinstance(refusal, StarsMissing):
+            if isinstance(refusal, StarsMissing | TrainingStarsMissing):
                 await remember(tx, refusal.wish, life=self.terms.invoice_life)
         return self._short(refusal, words, price_stars=price_stars)
 
@@ -169,7 +170,7 @@ class Desk:
             self.terms,
             answers.word_refusal(refusal, words),
             price_stars=price_stars,
-            is_kept=isinstance(refusal, StarsMissing),
+            is_kept=isinstance(refusal, StarsMissing | TrainingStarsMissing),
             change=change,
         )
 

@@ -62,6 +62,10 @@ from starbooth.doors.bot.purse import purse_router
 from starbooth.doors.bot.results import results_router
 from starbooth.doors.bot.returns import returns_router
 from starbooth.doors.bot.terms import Terms
+from starbooth.doors.bot.train import train_router
+from starbooth.doors.bot.train_answers import take_answer_for_set
+from starbooth.doors.bot.train_photos import train_photos_router
+from starbooth.doors.bot.trainings import trainings_router
 from starbooth.doors.bot.word_list import word_list_router
 from starbooth.doors.bot.words import words_for
 from starbooth.outside.storage.contract import Storage
@@ -110,6 +114,7 @@ class Handlers:
         self._dispatcher.include_router(returns_router(self._desk))
         self._dispatcher.include_router(inline_router(self._desk))
         self._dispatcher.include_router(groups_router(self._desk))
+        self._dispatcher.include_router(train_photos_router(self._desk))
         self._dispatcher.include_router(photos_router(self._desk))
         self._dispatcher.include_router(self._captions())
         self._dispatcher.include_router(shop_router(self._desk))
@@ -118,6 +123,8 @@ class Handlers:
         self._dispatcher.include_router(word_list_router(self._desk))
         self._dispatcher.include_router(purse_router(self._desk))
         self._dispatcher.include_router(panel_router(self._desk))
+        self._dispatcher.include_router(train_router(self._desk))
+        self._dispatcher.include_router(trainings_router(self._desk))
         self._dispatcher.include_router(results_router(self._desk))
         self._dispatcher.include_router(gallery_router(self._desk))
         self._dispatcher.include_router(models_router(self._desk))
@@ -264,6 +271,8 @@ class Handlers:
             remembered, is_asked = await read_standing(tx, user_id=met.guest.user_id)
         # A text that was an answer once is one still, when it is handled again.
         if is_asked or NOTE in (event_update.model_extra or {}):
+            if await take_answer_for_set(self._desk, message, met, event_update):
+                return
             if await take_search(self._desk, message, met, event_update):
                 return
             if await take_model_answer(self._desk, message, met, event_update):

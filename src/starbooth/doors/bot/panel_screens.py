@@ -85,6 +85,10 @@ def _wordless(words: Words, panel: Panel) -> Screen:
 def _word_request(words: Words, panel: Panel) -> Markup:
     if panel.draft is not None and panel.draft.photo is not None:
         return words.say("A nice photo! What should become of it? Write it to me in a sentence.")
+    if panel.loras and panel.choices.seed is None:
+        return words.say(
+            "What shall I paint with <b>{name}</b>? Write it to me in a sentence.", name=panel.loras[0].name
+        )
     return words.say("The same seed. Which words do you want for it? Write them to me in a sentence.")
 
 

@@ -11,7 +11,10 @@ from starbooth.base.settings import Settings
 from starbooth.domain.generations.request import Limits
 from starbooth.domain.payments.shop import Shop
 from starbooth.domain.prompts.gate import Leniency
+from starbooth.domain.trainings.request import TrainingLimits
 from starbooth.outside.storage.links import sign
+
+_TRAININGS = TrainingLimits(active_trainings=2, deadline=timedelta(hours=6), keep_photos=timedelta(days=7))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +35,7 @@ class Terms:
     refunds_second_payment: bool = False
     operators: frozenset[int] = frozenset()
     support: str = ""
+    trainings: TrainingLimits = _TRAININGS
     public_url: str = ""
     file_link: Callable[[str], str] = lambda key: key
 
@@ -48,19 +52,27 @@ class Terms:
 
 def terms_of(settings: Settings) -> Terms:
     """What the operator decided, as the handlers take it."""
+    leniency = Leniency(
+        refusals_per_hour=settings.prompt_refusals,
+        pause=timedelta(minutes=settings.prompt_pause_minutes),
+    )
     limits = Limits(
         active_orders=settings.active_orders_per_guest,
         deadline=timedelta(seconds=settings.order_deadline_s),
-        leniency=Leniency(
-            refusals_per_hour=settings.prompt_refusals,
-            pause=timedelta(minutes=settings.prompt_pause_minutes),
-        ),
+        leniency=leniency,
         maker_share_percent=settings.maker_share_percent,
         series_discount_percent=settings.photo_pack_discount_percent,
+    )
+    trainings = TrainingLimits(
+        active_trainings=settings.active_trainings_per_guest,
+        deadline=timedelta(seconds=settings.training_deadline_s),
+        keep_photos=timedelta(days=settings.training_photos_days),
+        leniency=leniency,
     )
     return Terms(
         welcome_stars=settings.welcome_stars,
         limits=limits,
+        trainings=trainings,
         daily_stars=settings.daily_stars,
         referral_stars=settings.referral_stars,
         referral_cap=settings.referral_cap,
