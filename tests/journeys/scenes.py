@@ -21,7 +21,9 @@ from playwright.async_api import Browser, Page, async_playwright
 from starbooth.domain.users.guests import Language
 from starbooth.doors.bot.words import words_for
 from tests.doors.bot.panels import now
+from tests.doors.bot.training import PEOPLE, THINGS
 from tests.journeys.house import House, Plan, opened_house
+from tests.make.photos import as_bytes, draw_thing
 from tests.make.pictures import make_picture
 from tests.playground.group import make_group
 from tests.playground.guest import Guest, Message
@@ -42,6 +44,11 @@ OTHERS = {
     ],
     "ru": ["маяк в бурю", "кот в шляпе", "лодка на озере", "дом на холме"],
 }
+_BAD = [
+    as_bytes(Image.new("RGB", (700, 900), (12, 10, 14))),
+    as_bytes(draw_thing(3).resize((16, 13)).resize((640, 512))),
+    as_bytes(Image.open(io.BytesIO(PEOPLE[0])), quality=70),
+]
 _SETTINGS = {"WELCOME_STARS": "90", "ACTIVE_ORDERS_PER_GUEST": "20"}
 _PAINT_S = 0.5
 _PATIENCE_S = 120.0
@@ -53,7 +60,9 @@ Scene = Callable[[Guest, str], Awaitable[Pose | None]]
 def _label(language: str, message: str, **facts: str | int) -> str:
     """A button's text in this language, up to the first fact that is not given."""
     catalogue = words_for(Language(language))
-    wanted = {name: facts.get(name, "\0") for name in ("n", "name", "price", "number", "shape", "percent")}
+    wanted = {
+        name: facts.get(name, "\0") for name in ("n", "name", "price", "number", "shape", "percent", "paid")
+    }
     return catalogue.plain(message, **wanted).partition("\0")[0]
 
 
@@ -233,6 +242,75 @@ async def group(guest: Guest, language: str) -> Pose:
     return pose
 
 
+async def _gathered(guest: Guest, language: str, photos: Sequence[bytes]) -> Message:
+    """A set with these photos, as it is once nothing more is on its way."""
+    await _answered(guest, "/train")
+    await guest.send_album(photos)
+    busy = words_for(Language(language)).plain("… more on their way")
+    return await guest.wait_for(
+        lambda message: (
+            bool(message.photo_id) and f"{len(photos)} " in message.text and busy not in message.text
+        ),
+        timeout_s=_PATIENCE_S,
+    )
+
+
+async def train(guest: Guest, language: str) -> None:
+    """What a model needs, before the first photo."""
+    await _answered(guest, "/train")
+
+
+async def train_photos(guest: Guest, language: str) -> None:
+    """Photos of a person, some of them bad, and files that are none."""
+    await guest.say("/train")
+    await guest.send_document(b"Dear diary", name="notes.txt")
+    panel = await _gathered(guest, language, [*PEOPLE, *_BAD])
+    await _press(guest, panel, language, "A person")
+
+
+async def train_cuts(guest: Guest, language: str) -> None:
+    """The photos as they would be cut."""
+    panel = await _gathered(guest, language, PEOPLE)
+    await _press(guest, panel, language, "A person")
+    cuts = words_for(Language(language)).plain("Crops: {n}", n=len(PEOPLE))
+    await guest.press(await now(guest, panel), cuts)
+
+
+def _train_page(*labels: str) -> Scene:
+    async def scene(guest: Guest, language: str) -> None:
+        panel = await _gathered(guest, language, THINGS)
+        await _press(guest, panel, language, "A style or thing", "Next ›", *labels)
+
+    return scene
+
+
+async def _ordered(guest: Guest, language: str) -> Message:
+    panel = await _gathered(guest, language, THINGS)
+    await _press(guest, panel, language, "A style or thing", "Next ›", "Advanced", "Other steps")
+    await guest.say("100")
+    await guest.wait_for(lambda message: "100" in message.text and "24" in message.text, timeout_s=30)
+    await _press(guest, panel, language, "‹ Back", "Go on · {price} ⭐", "I agree", "Train it · {price} ⭐")
+    return panel
+
+
+async def training(guest: Guest, language: str) -> None:
+    """A training under way, with its newest sample."""
+    stop = _label(language, "Stop now: pay {paid} of {price} ⭐")
+    after = await _ordered(guest, language)
+    await guest.wait_for(
+        lambda message: bool(message.photo_id) and any(stop in each for each in message.labels),
+        after=after,
+        timeout_s=_PATIENCE_S,
+    )
+
+
+async def trained(guest: Guest, language: str) -> None:
+    """What a training has made."""
+    paint = _label(language, "Make pictures with it")
+    after = await _ordered(guest, language)
+    await guest.wait_for(lambda message: paint in message.labels, after=after, timeout_s=_PATIENCE_S)
+
+
 SCENES: dict[str, Scene] = {
     "welcome": welcome,
     "settings": settings,
@@ -255,6 +333,16 @@ SCENES: dict[str, Scene] = {
     "gallery-picture": gallery_picture,
     "refusals": refusals,
     "shortage": shortage,
+    "train": train,
+    "train-photos": train_photos,
+    "train-cuts": train_cuts,
+    "train-choices": _train_page(),
+    "train-captions": _train_page("Captions"),
+    "train-advanced": _train_page("Advanced"),
+    "train-consent": _train_page("Go on · {price} ⭐"),
+    "train-agreed": _train_page("Go on · {price} ⭐", "I agree"),
+    "training": training,
+    "trained": trained,
     "inline": inline,
     "group": group,
 }
