@@ -81,6 +81,21 @@ ALLOWED_UPDATES = (
     "subscription",
     "pre_checkout_query",
 )
+# In this order; the first handler that fits an update has it to itself.
+_BEFORE_CAPTIONS = (
+    payments_router,
+    returns_router,
+    inline_router,
+    groups_router,
+    train_photos_router,
+    photos_router,
+)
+_AFTER_CAPTIONS = (
+    *(shop_router, plan_router, operators_router, word_list_router),
+    *(purse_router, panel_router, train_router, trainings_router),
+    *(results_router, gallery_router, models_router, review_router),
+    *(gifts_router, papers_router),
+)
 _ALBUMS_REMEMBERED = 1000
 # What a guest can send that is no text. Everything else without text is Telegram's own notice, not theirs.
 _THINGS = frozenset(
@@ -109,28 +124,11 @@ class Handlers:
         self._desk = Desk(database, bot, terms, prompt_check, storage=storage)
         self._albums: OrderedDict[str, None] = OrderedDict()
         self._dispatcher = Dispatcher(disable_fsm=True)  # its states would pile up in memory, one per guest
-        # In this order; the first handler that fits an update has it to itself.
-        self._dispatcher.include_router(payments_router(self._desk))
-        self._dispatcher.include_router(returns_router(self._desk))
-        self._dispatcher.include_router(inline_router(self._desk))
-        self._dispatcher.include_router(groups_router(self._desk))
-        self._dispatcher.include_router(train_photos_router(self._desk))
-        self._dispatcher.include_router(photos_router(self._desk))
+        for router in _BEFORE_CAPTIONS:
+            self._dispatcher.include_router(router(self._desk))
         self._dispatcher.include_router(self._captions())
-        self._dispatcher.include_router(shop_router(self._desk))
-        self._dispatcher.include_router(plan_router(self._desk))
-        self._dispatcher.include_router(operators_router(self._desk))
-        self._dispatcher.include_router(word_list_router(self._desk))
-        self._dispatcher.include_router(purse_router(self._desk))
-        self._dispatcher.include_router(panel_router(self._desk))
-        self._dispatcher.include_router(train_router(self._desk))
-        self._dispatcher.include_router(trainings_router(self._desk))
-        self._dispatcher.include_router(results_router(self._desk))
-        self._dispatcher.include_router(gallery_router(self._desk))
-        self._dispatcher.include_router(models_router(self._desk))
-        self._dispatcher.include_router(review_router(self._desk))
-        self._dispatcher.include_router(gifts_router(self._desk))
-        self._dispatcher.include_router(papers_router(self._desk))
+        for router in _AFTER_CAPTIONS:
+            self._dispatcher.include_router(router(self._desk))
         self._dispatcher.include_router(self._router())
 
     def _captions(self) -> Router:
