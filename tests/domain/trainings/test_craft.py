@@ -209,6 +209,16 @@ class TestProgress:
         assert second.sample_key != first.sample_key
         assert await running.tidy() == [second.sample_key]
 
+    async def test_its_own_pace_tells_how_long_it_takes(self, running: Scene) -> None:
+        running.engine.train(0, 25)
+        await running.look(later=60)
+        async with running.database.transaction() as tx:
+            view = await read_order(tx, running.order_id, slots=1)
+        assert view is not None
+        assert view.progress == 0.25
+        assert view.wait is not None
+        assert 175 < view.wait.total_seconds() < 200  # three times the minute that it took so far
+
     async def test_a_sample_that_is_none_hurts_nothing(self, running: Scene) -> None:
         running.engine.train(0, 30, preview=b"<html>")
         await running.look()

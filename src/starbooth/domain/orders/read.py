@@ -157,7 +157,14 @@ def _share_ended(row: Any) -> float:
     return sum(each is not None for each in ended) / len(ended)
 
 
+# So much of a training must have run before its own pace says more than that of others: they differ in steps.
+_TELLING = 0.02
+
+
 def _expected_wait(row: Any, slots: int) -> timedelta | None:
+    is_running = row.state == OrderState.RUNNING
+    if row.kind == OrderKind.TRAINING and is_running and row.progress > _TELLING:
+        return timedelta(seconds=row.ran * (1 - row.progress) / row.progress)
     if row.seconds is None:
         return None
     if row.position is not None:

@@ -18,6 +18,7 @@ from starbooth.domain.orders.abandoned import note_abandoned
 from starbooth.domain.orders.end import STOPPED
 from starbooth.domain.orders.run import Claim, TicketRow
 from starbooth.domain.running.craft import MaterialGone
+from starbooth.domain.running.holding import holding
 from starbooth.domain.running.keeping import fail
 from starbooth.domain.running.outside import Outside
 from starbooth.outside.engine.contract import (
@@ -116,12 +117,13 @@ async def _submit(database: Database, outside: Outside, claim: Claim, ticket: Ti
     if engine is None:
         return await wait_for_adoption(database, outside, ticket)
     try:
-        bought = await engine.submit(
-            ticket.endpoint,
-            await outside.crafts[ticket.kind].order(database, outside, engine, ticket),
-            request_key=_request_key(ticket),
-            webhook_url=outside.hook_url(engine.name, ticket.order_id, ticket.number),
-        )
+        async with holding(database, ticket):
+            bought = await engine.submit(
+                ticket.endpoint,
+                await outside.crafts[ticket.kind].order(database, outside, engine, ticket),
+                request_key=_request_key(ticket),
+                webhook_url=outside.hook_url(engine.name, ticket.order_id, ticket.number),
+            )
     except MaterialGone as gone:
         await fail(database, outside, ticket, code=gone.code)
         return None

@@ -12,6 +12,7 @@ from starbooth.domain.orders import run as orders
 from starbooth.domain.orders.run import TicketRow
 from starbooth.domain.running.craft import Kept
 from starbooth.domain.running.finish import finish_if_complete
+from starbooth.domain.running.holding import holding
 from starbooth.domain.running.outside import Outside
 from starbooth.outside.engine.contract import Engine, EngineRefused, EngineResult
 from starbooth.outside.storage.contract import StoredFileMissing
@@ -30,7 +31,8 @@ async def keep(
     """
     craft = outside.crafts[ticket.kind]
     try:
-        kept = await craft.store(database, outside, engine, ticket, result)
+        async with holding(database, ticket):
+            kept = await craft.store(database, outside, engine, ticket, result)
     except EngineRefused as refusal:
         refusal.cost_usd = craft.cost_usd(engine, ticket, result)
         raise

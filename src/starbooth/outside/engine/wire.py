@@ -23,6 +23,7 @@ TIMES = httpx.Timeout(15.0, connect=5.0)
 CALL_S = 20.0
 FETCH_S = 60.0
 ANSWER_BYTES = 4 * 1024 * 1024
+_SLOWEST_FETCH = 1024 * 1024  # bytes per second
 
 
 class Rewrite(httpx.AsyncBaseTransport):
@@ -89,14 +90,17 @@ class EngineHTTP(httpx.AsyncClient):
         raise failure if result_of is None else end_of(failure, response.headers, result_of)
 
     async def fetch(self, url: str, *, limit_bytes: int) -> bytes:
-        """A file within 60 s, without our key and without following it elsewhere.
+        """A file within 60 s, a second more for each MiB above 60 that it may have; without our key.
+
+        It is not followed elsewhere.
 
         Raises: EngineRefused("too_large"), FileGone, EngineUnavailable.
         """
         request = self.build_request("GET", url)
         del request.headers["Authorization"]
         try:
-            response = await self._exchange(request, limit_bytes=limit_bytes, total_s=FETCH_S)
+            total_s = max(FETCH_S, limit_bytes / _SLOWEST_FETCH)
+            response = await self._exchange(request, limit_bytes=limit_bytes, total_s=total_s)
         except _TooLarge as error:
             raise EngineRefused("too_large", str(error)) from error
         if response.status_code in _GONE:
