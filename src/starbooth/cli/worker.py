@@ -12,12 +12,12 @@ from dataclasses import replace
 from typing import Any
 
 from starbooth.base import jobs
-from starbooth.base.clock import now
 from starbooth.base.database import Tx
 from starbooth.base.errors import Unavailable
 from starbooth.base.settings import Settings
 from starbooth.cli.group import stop_on_signals
 from starbooth.cli.painting import opened_engines, outside_of
+from starbooth.cli.privacy_timers import privacy_timers
 from starbooth.cli.sweeps import money_timers
 from starbooth.cli.wiring import Booth, limits_of, open_booth, training_limits_of
 from starbooth.domain.catalog.engines import seed_engines
@@ -34,7 +34,6 @@ from starbooth.domain.orders.end import OrderState
 from starbooth.domain.orders.place import OrderKind, PlacedOrder
 from starbooth.domain.orders.read import OrderView, read_order
 from starbooth.domain.payments.purchases import close_expired
-from starbooth.domain.privacy.strays import sweep_storage
 from starbooth.domain.running.buying import START, Started, buy_tickets, claim_orders
 from starbooth.domain.running.outside import Outside
 from starbooth.domain.running.run import COLLECT, collect
@@ -94,6 +93,7 @@ async def run_worker(settings: Settings, *, stop: asyncio.Event) -> None:
             ),
             *_timers(booth, desk, stop),
             *money_timers(booth.database, booth.settings, bot, stop=stop),
+            *privacy_timers(booth, bot, stop=stop),
         )
 
 
@@ -245,9 +245,6 @@ def _timers(booth: Booth, desk: _Desk, stop: asyncio.Event) -> list[Any]:
             await forget_old_updates(tx)
             await forget_old_galleries(tx)
 
-    async def compare_storage() -> None:
-        await sweep_storage(booth.database, booth.storage, at=now())
-
     return [
         jobs.every(1.0, sweep_orders, stop=stop),
         jobs.every(1.0, sweep_overdue, stop=stop),
@@ -259,5 +256,4 @@ def _timers(booth: Booth, desk: _Desk, stop: asyncio.Event) -> list[Any]:
         jobs.every(60.0, tidy_studio, stop=stop),
         jobs.every(5.0, delete_files, stop=stop),
         jobs.every(3600.0, tidy, stop=stop),
-        jobs.every(3600.0, compare_storage, stop=stop),
     ]

@@ -163,7 +163,7 @@ class TestScreens:
             screens.render_support(words, support=LONGEST_SUPPORT),
             screens.render_passed_on(words, reference="0123ABCD", support=LONGEST_SUPPORT),
             screens.render_terms(words, support=LONGEST_SUPPORT),
-            screens.render_privacy(words, support=LONGEST_SUPPORT),
+            screens.render_privacy(words, support=LONGEST_SUPPORT, photo_days=365),
         ):
             Tags(screen.html)
             assert shown_length(screen) < 4096

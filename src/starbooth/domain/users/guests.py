@@ -134,6 +134,27 @@ async def meet(
     )
 
 
+async def find_guest(tx: Tx, *, telegram_id: int) -> Guest | None:
+    """This person, where they are a guest; nobody is met by it."""
+    row = (
+        await tx.execute(
+            select(users.c.id, users.c.stars, guests.c.chat_id, guests.c.language)
+            .join(guests, guests.c.user_id == users.c.id)
+            .where(users.c.telegramId == str(telegram_id))
+        )
+    ).first()
+    if row is None:
+        return None
+    return Guest(
+        user_id=row.id,
+        telegram_id=telegram_id,
+        chat_id=row.chat_id,
+        language=Language(row.language),
+        stars=row.stars,
+        is_new=False,
+    )
+
+
 async def find_user(tx: Tx, who: str) -> str:
     """The id of the user with this id, Telegram id, or username (with or without `@`). Raises NoSuchGuest."""
     name = who.removeprefix("@")

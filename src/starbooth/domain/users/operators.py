@@ -134,6 +134,19 @@ async def note_alert_sent(tx: Tx, *, key: str) -> None:
     )
 
 
+async def forget_old_alerts(tx: Tx) -> None:
+    """What was told a month ago loses its facts, names of guests among them; that it was told stays.
+
+    Repeat: harmless.
+    """
+    await tx.execute(
+        sql(
+            "UPDATE starbooth.alerts SET facts = '{}'"
+            " WHERE sent_at < now() - interval '30 days' AND facts <> '{}'"
+        )
+    )
+
+
 async def count_unsent_alerts(tx: Tx) -> int:
     """How many news nobody or not everybody has been told yet."""
     return int(await tx.scalar(sql("SELECT count(*) FROM starbooth.alerts WHERE sent_at IS NULL")) or 0)

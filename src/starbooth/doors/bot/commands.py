@@ -27,12 +27,15 @@ class Command(StrEnum):
     PAYSUPPORT = "paysupport"
     TERMS = "terms"
     PRIVACY = "privacy"
+    DELETEMYACCOUNT = "deletemyaccount"
 
 
 # Those that do something in a group; the others open the private chat.
 GROUP_COMMANDS = (Command.PAINT, Command.CANCEL, Command.HELP)
 _GIFTS = frozenset({Command.DAILY, Command.PROMO, Command.INVITE})
-_PAPERS = frozenset({Command.HELP, Command.PAYSUPPORT, Command.TERMS, Command.PRIVACY})
+_PAPERS = frozenset(
+    {Command.HELP, Command.PAYSUPPORT, Command.TERMS, Command.PRIVACY, Command.DELETEMYACCOUNT}
+)
 
 
 def group_commands(commands: Sequence[Command]) -> list[list[Command]]:
@@ -92,3 +95,5 @@ def describe_command(command: Command, words: Words) -> str:
             return words.plain("The rules")
         case Command.PRIVACY:
             return words.plain("What is kept about you")
+        case Command.DELETEMYACCOUNT:
+            return words.plain("Have all of it deleted")

@@ -16,6 +16,7 @@ from starbooth.domain.delivery.screen import Button, Screen
 from starbooth.domain.generations.checking import PromptCheck, check_prompt
 from starbooth.domain.generations.errors import StarsMissing
 from starbooth.domain.generations.request import PictureRequest
+from starbooth.domain.gifts.before import WELCOME, was_given
 from starbooth.domain.orders.cart import remember
 from starbooth.domain.prompts.errors import PromptRefused
 from starbooth.domain.prompts.gate import note_refusal
@@ -92,8 +93,8 @@ class Desk:
         )
 
     async def _welcome(self, tx: Tx, guest: Guest) -> ledger.Movement | None:
-        """The gift; None where the operator gives none, or gave another amount to this guest before."""
-        if not self.terms.welcome_stars:
+        """The gift; None where the operator gives none, or gave one to this person before."""
+        if not self.terms.welcome_stars or await self.had_before(tx, WELCOME, guest):
             return None
         try:
             return await ledger.credit_bonus(
@@ -105,6 +106,11 @@ class Desk:
             )
         except KeyReused:
             return None
+
+    async def had_before(self, tx: Tx, gift: str, guest: Guest) -> bool:
+        """Whether this person had the gift under an account that they deleted since."""
+        marks = self.terms.marks
+        return marks is not None and await was_given(tx, marks.of(gift, guest.telegram_id))
 
     async def send(
         self, screen: Screen, *, chat_id: int, reply_to: int | None = None, thread_id: int | None = None

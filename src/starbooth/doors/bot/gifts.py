@@ -21,7 +21,8 @@ from starbooth.base.database import Database
 from starbooth.base.errors import Refusal, Unavailable
 from starbooth.domain.catalog.offers import default_offer
 from starbooth.domain.gifts import daily, promo, referrals
-from starbooth.domain.gifts.errors import DailyTaken, NoSuchCode
+from starbooth.domain.gifts.before import daily_gift, promo_gift
+from starbooth.domain.gifts.errors import CodeUsedByYou, DailyTaken, NoSuchCode
 from starbooth.doors.bot import gifts_screens as screens
 from starbooth.doors.bot.answers import render_welcome
 from starbooth.doors.bot.commands import Command, offered_commands
@@ -67,6 +68,8 @@ class _Gifts:
         next_in = daily.time_to_next(day, at=now())
         try:
             async with self._desk.database.transaction() as tx:
+                if await self._desk.had_before(tx, daily_gift(day), met.guest):
+                    raise DailyTaken
                 given = await daily.give_daily(
                     tx,
                     user_id=met.guest.user_id,
@@ -140,6 +143,9 @@ class _Gifts:
     async def _redeem(self, met: Met, message: Message, *, typed: str) -> None:
         try:
             async with self._desk.database.transaction() as tx:
+                code = promo.read_code(typed)
+                if code is not None and await self._desk.had_before(tx, promo_gift(code), met.guest):
+                    raise CodeUsedByYou
                 redeemed = await promo.redeem(
                     tx, user_id=met.guest.user_id, typed=typed, request_key=_key(message)
                 )

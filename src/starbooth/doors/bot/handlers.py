@@ -58,6 +58,7 @@ from starbooth.doors.bot.paying_screens import render_stuck
 from starbooth.doors.bot.photos import photos_router
 from starbooth.doors.bot.plan import plan_router
 from starbooth.doors.bot.presses import Pressed
+from starbooth.doors.bot.privacy import privacy_router
 from starbooth.doors.bot.purse import purse_router
 from starbooth.doors.bot.results import results_router
 from starbooth.doors.bot.returns import returns_router
@@ -129,6 +130,19 @@ class Handlers:
         self._dispatcher.include_router(self._captions())
         for router in _AFTER_CAPTIONS:
             self._dispatcher.include_router(router(self._desk))
+        self._dispatcher.include_router(shop_router(self._desk))
+        self._dispatcher.include_router(plan_router(self._desk))
+        self._dispatcher.include_router(operators_router(self._desk))
+        self._dispatcher.include_router(word_list_router(self._desk))
+        self._dispatcher.include_router(purse_router(self._desk))
+        self._dispatcher.include_router(panel_router(self._desk))
+        self._dispatcher.include_router(results_router(self._desk))
+        self._dispatcher.include_router(gallery_router(self._desk))
+        self._dispatcher.include_router(models_router(self._desk))
+        self._dispatcher.include_router(review_router(self._desk))
+        self._dispatcher.include_router(gifts_router(self._desk))
+        self._dispatcher.include_router(papers_router(self._desk))
+        self._dispatcher.include_router(privacy_router(self._desk))
         self._dispatcher.include_router(self._router())
 
     def _captions(self) -> Router:

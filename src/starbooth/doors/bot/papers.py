@@ -64,5 +64,9 @@ class _Papers:
     async def on_privacy(self, message: Message) -> None:
         """What is kept."""
         met = await self._desk.meet(message.from_user)
-        screen = screens.render_privacy(met.words, support=self._desk.terms.support)
+        screen = screens.render_privacy(
+            met.words,
+            support=self._desk.terms.support,
+            photo_days=self._desk.terms.photo_life.days,
+        )
         await self._desk.send(screen, chat_id=message.chat.id)

@@ -3,10 +3,13 @@
 They say what this program does, and promise nothing that it does not do yet.
 """
 
+from dataclasses import replace
+
 from markupsafe import Markup
 
 from starbooth.domain.delivery.screen import Screen
 from starbooth.doors.bot.pieces import shorten
+from starbooth.doors.bot.privacy_screens import privacy_rows
 from starbooth.doors.bot.words import Words
 
 _LONGEST_SHOWN = 2000
@@ -81,9 +84,9 @@ def render_terms(words: Words, *, support: str) -> Screen:
     )
 
 
-def render_privacy(words: Words, *, support: str) -> Screen:
-    """The answer to /privacy."""
-    return _screen(
+def render_privacy(words: Words, *, support: str, photo_days: int) -> Screen:
+    """The answer to /privacy. photo_days: how long photos for models are kept."""
+    paper = _screen(
         words.say("<b>What this booth knows about you</b>"),
         words.say(
             "<b>Who you are.</b> Your Telegram id, your @name if you have one, your language, when we"
@@ -105,6 +108,15 @@ def render_privacy(words: Words, *, support: str) -> Screen:
             " and time is dropped, and it goes to the engine with the words. It is deleted a week after it"
             " was last painted from, or after a day where it never was."
         ),
+        words.say_n(
+            "<b>Photos for models.</b> Photos that you gather for a model lose what they tell of place and"
+            " time, and a model learns from them only once you agreed. They are deleted {n} day after the"
+            " training, or after you last touched them.",
+            "<b>Photos for models.</b> Photos that you gather for a model lose what they tell of place and"
+            " time, and a model learns from them only once you agreed. They are deleted {n} days after the"
+            " training, or after you last touched them.",
+            photo_days,
+        ),
         words.say(
             "<b>What is not painted.</b> Your words are compared with a list of the people who run this"
             " booth, and may be shown to a checker of theirs, which is not told who you are. That a picture"
@@ -124,16 +136,18 @@ def render_privacy(words: Words, *, support: str) -> Screen:
         ),
         words.say(
             "<b>Who sees it.</b> The people who run this booth, Telegram, through which we talk, and the"
-            " engine, as said above. Nothing is sold, and nothing of yours trains a model."
+            " engine, as said above. Nothing is sold, and nothing of yours trains a model but your own."
         ),
         words.say(
-            "<b>Your rights.</b> To know what is kept, or to have it corrected or deleted, ask the"
-            " people who run this booth; there is no button for it yet. The accounts of payments may"
-            " have to stay. {whom}",
+            "<b>Your rights.</b> The buttons below and /deletemyaccount delete what is yours, at once. Of an"
+            " account that is deleted there stay the figures of our accounts under a name that tells nothing,"
+            " and of payments Telegram's numbers, without which none could be given back. To have something"
+            " corrected, ask the people who run this booth. {whom}",
             whom=_whom(words, support),
         ),
         words.say("What they keep outside this program, such as copies for safety, they can tell you."),
     )
+    return replace(paper, rows=privacy_rows(words))
 
 
 def word_message(words: Words, *, who: str, text: str, charges: str, reference: str) -> Markup:

@@ -9,6 +9,7 @@ from starbooth.base.clock import now
 from starbooth.base.prices import Pack
 from starbooth.base.settings import Settings
 from starbooth.domain.generations.request import Limits
+from starbooth.domain.gifts.before import Marks
 from starbooth.domain.payments.shop import Shop
 from starbooth.domain.prompts.gate import Leniency
 from starbooth.domain.trainings.request import TrainingLimits
@@ -22,6 +23,8 @@ class Terms:
     """What the operator decided. Gifts in stars; 0: there is no such gift. `operators` are Telegram ids.
 
     file_link: an address that opens a stored file for an hour.
+    marks: by which gifts are known that went to accounts which are gone; None: none are. photo_life: how long
+    photos for models are kept.
     """
 
     welcome_stars: int
@@ -38,6 +41,8 @@ class Terms:
     trainings: TrainingLimits = _TRAININGS
     public_url: str = ""
     file_link: Callable[[str], str] = lambda key: key
+    marks: Marks | None = None
+    photo_life: timedelta = timedelta(days=7)
 
     @property
     def shop(self) -> Shop:
@@ -84,6 +89,8 @@ def terms_of(settings: Settings) -> Terms:
         support=settings.support,
         public_url=settings.public_url,
         file_link=partial(_file_link, settings.public_url, settings.signing_secret()),
+        marks=Marks(settings.signing_secret()),
+        photo_life=timedelta(days=settings.training_photos_days),
     )
 
 

@@ -1,0 +1,60 @@
+"""The worker's timers about what is kept of guests: what is due to go. Several workers may run them."""
+
+# First of all imports: it halves what aiogram costs, and only if nothing has imported aiogram before.
+from starbooth.outside.telegram import lean  # noqa: F401
+
+# isort: split
+import asyncio
+from collections.abc import Awaitable
+
+from aiogram import Bot
+
+from starbooth.base import jobs
+from starbooth.base.clock import now
+from starbooth.cli.wiring import Booth
+from starbooth.domain.privacy.erasing import erase_accounts
+from starbooth.domain.privacy.guest_photos import forget_old_sets
+from starbooth.domain.privacy.strays import sweep_storage
+from starbooth.domain.users.operators import forget_old_alerts
+from starbooth.doors.bot.messenger import BotMessenger
+from starbooth.doors.bot.privacy import farewell_by
+from starbooth.outside.telegram.plans import TelegramPlans
+
+_SETS_AT_ONCE = 20
+_FAREWELLS_AT_ONCE = 5
+
+
+class PrivacySweeps:
+    """What the timers do. Every call looks once, does what is due, and may be repeated."""
+
+    def __init__(self, booth: Booth, bot: Bot) -> None:
+        self._booth = booth
+        self._plans, self._tell = TelegramPlans(bot), farewell_by(BotMessenger(bot))
+
+    async def forget_photos(self) -> None:
+        """Let photos for models go whose time is up."""
+        await forget_old_sets(self._booth.database, limit=_SETS_AT_ONCE)
+
+    async def erase_accounts(self) -> None:
+        """Go on with accounts that their guests deleted."""
+        await erase_accounts(self._booth.database, self._plans, self._tell, limit=_FAREWELLS_AT_ONCE)
+
+    async def forget_alerts(self) -> None:
+        """Let go of names in what the operators were told long ago."""
+        async with self._booth.database.transaction() as tx:
+            await forget_old_alerts(tx)
+
+    async def compare_storage(self) -> None:
+        """Once a day, have no file lie there that nobody names."""
+        await sweep_storage(self._booth.database, self._booth.storage, at=now())
+
+
+def privacy_timers(booth: Booth, bot: Bot, *, stop: asyncio.Event) -> list[Awaitable[None]]:
+    """The timers, for the worker to run until `stop` is set."""
+    sweeps = PrivacySweeps(booth, bot)
+    return [
+        jobs.every(60.0, sweeps.forget_photos, stop=stop),
+        jobs.every(2.0, sweeps.erase_accounts, stop=stop),
+        jobs.every(3600.0, sweeps.forget_alerts, stop=stop),
+        jobs.every(3600.0, sweeps.compare_storage, stop=stop),
+    ]

@@ -1,0 +1,203 @@
+"""Guests' own data through the real bot: photos and consents that go, an account that is deleted."""
+
+from datetime import timedelta
+
+import pytest
+from aiogram import Bot
+from sqlalchemy import text
+
+from starbooth.base.database import Database
+from starbooth.base.ids import new_id
+from starbooth.domain.generations.request import Limits
+from starbooth.domain.gifts.before import Marks
+from starbooth.domain.privacy.erasing import erase_accounts
+from starbooth.domain.privacy.farewell import Belongings
+from starbooth.domain.privacy.guest_photos import PhotosGone, PhotosKept
+from starbooth.domain.users.guests import Language
+from starbooth.doors.bot import privacy_screens as screens
+from starbooth.doors.bot.handlers import Handlers
+from starbooth.doors.bot.messenger import BotMessenger
+from starbooth.doors.bot.privacy import farewell_by
+from starbooth.doors.bot.privacy_moves import Move, Verb, parse_move
+from starbooth.doors.bot.terms import Terms
+from starbooth.doors.bot.words import words_for
+from starbooth.outside.telegram.plans import TelegramPlans
+from tests.doors.bot.chat import answer_to, balance_of, start
+from tests.doors.bot.recording import RecordingSession
+from tests.doors.bot.test_screens import shown_length
+from tests.doors.bot.updates import press_update
+from tests.make.guests import make_guest as make_guest_in
+from tests.playground.guest import Guest, Message
+
+
+async def now(guest: Guest, message: Message) -> Message:
+    """The message as it is by now."""
+    return next(each for each in await guest.messages() if each.message_id == message.message_id)
+
+
+async def users(database: Database) -> dict[str, str]:
+    """The accounts' Telegram ids by their own."""
+    async with database.transaction() as tx:
+        rows = await tx.execute(text('SELECT "id", "telegramId" FROM public."User" ORDER BY "createdAt"'))
+        return {row.id: row.telegramId for row in rows}
+
+
+async def erase(database: Database, bot: Bot) -> int:
+    async with database.transaction() as tx:
+        await tx.execute(text("UPDATE starbooth.farewells SET due_at = now()"))
+    return await erase_accounts(database, TelegramPlans(bot), farewell_by(BotMessenger(bot)), limit=5)
+
+
+async def give_photos(database: Database, guest: Guest) -> None:
+    """One photo to paint from, and one with a consent to learn from it."""
+    values = {"id": new_id(), "telegram_id": str(guest.user_id)}
+    async with database.transaction() as tx:
+        user_id = await tx.scalar(
+            text('SELECT "id" FROM public."User" WHERE "telegramId" = :telegram_id'), values
+        )
+        for statement in (
+            "INSERT INTO starbooth.photos (key, user_id, width_px, height_px, kept_until)"
+            " VALUES ('photos/one.jpg', :user_id, 64, 64, now() + interval '1 day')",
+            "INSERT INTO starbooth.consents (id, user_id, words, language)"
+            " VALUES (:id, :user_id, 'yes', 'en')",
+            "INSERT INTO starbooth.photo_sets (id, user_id, chat_id, consent_id, kept_until)"
+            " VALUES (:id, :user_id, 1, :id, now() + interval '1 day')",
+            "INSERT INTO starbooth.set_photos (set_id, number, source, key, width_px, height_px)"
+            " VALUES (:id, 1, 'one', 'training/' || CAST(:id AS text) || '/one.jpg', 64, 64)",
+        ):
+            wanted = {"id": values["id"], "user_id": user_id}
+            await tx.execute(
+                text(statement), {name: wanted[name] for name in wanted if f":{name}" in statement}
+            )
+
+
+@pytest.mark.usefixtures("at_work")
+class TestPhotos:
+    async def test_they_go_after_a_yes_and_not_before(self, ada: Guest, database: Database) -> None:
+        await start(ada)
+        await give_photos(database, ada)
+        paper = await answer_to(ada, await ada.say("/privacy"), "What this booth knows")
+        await ada.press(paper, "Delete my photos")
+        asked = await answer_to(ada, paper, "2 photos of yours are kept")
+        await ada.press(asked, "No, keep it all")
+        assert (await now(ada, asked)).text == "Nothing was deleted."
+        await ada.press(paper, "Delete my photos")
+        asked = await answer_to(ada, asked, "2 photos of yours are kept")
+        await ada.press(asked, "Yes, delete them")
+        assert "2 photos are deleted for good." in (await now(ada, asked)).text
+        await ada.press(paper, "Delete my photos")
+        await answer_to(ada, asked, "There is no photo of yours here.")
+
+    async def test_they_go_with_the_consent(self, ada: Guest, database: Database) -> None:
+        await start(ada)
+        paper = await answer_to(ada, await ada.say("/privacy"), "What this booth knows")
+        await ada.press(paper, "Take back my consent")
+        none = await answer_to(ada, paper, "You gave no consent")
+        await give_photos(database, ada)
+        await ada.press(paper, "Take back my consent")
+        asked = await answer_to(ada, none, "Take back your consent?")
+        await ada.press(asked, "Yes, take it back")
+        told = (await now(ada, asked)).text
+        assert "Your consent is taken back." in told
+        assert "2 photos are deleted for good." in told
+
+
+@pytest.mark.usefixtures("at_work")
+class TestAccount:
+    async def test_two_questions_then_it_is_gone_and_who_comes_back_gets_no_second_gift(
+        self, ada: Guest, database: Database, bot: Bot
+    ) -> None:
+        await start(ada)
+        assert await balance_of(database, ada) == 20
+        first = await answer_to(ada, await ada.say("/deletemyaccount"), "Delete your account?")
+        assert "20 stars, which are not paid back" in first.text
+        await ada.press(first, "Go on…")
+        second = await now(ada, first)
+        assert "Really delete everything?" in second.text
+        assert len(await users(database)) == 1
+        await ada.press(second, "Yes, delete everything")
+        assert "Your account is deleted." in (await now(ada, first)).text
+        (telegram_id,) = (await users(database)).values()
+        assert telegram_id.startswith("gone:")
+        assert await erase(database, bot) == 1
+        farewell = await answer_to(ada, first, "All that belonged to your account is gone.")
+        back = await answer_to(ada, await ada.say("/start"), "You have 0 stars.")
+        assert "welcome gift" not in back.text
+        assert await balance_of(database, ada) == 0
+        assert len(await users(database)) == 2
+        assert farewell.message_id < back.message_id
+
+    async def test_a_no_at_either_question_keeps_everything(self, ada: Guest, database: Database) -> None:
+        await start(ada)
+        before = await users(database)
+        for presses in (["Keep my account"], ["Go on…", "Keep my account"]):
+            asked = await answer_to(ada, await ada.say("/deletemyaccount"), "Delete your account?")
+            for label in presses:
+                await ada.press(await now(ada, asked), label)
+            assert (await now(ada, asked)).text == "Nothing was deleted."
+        assert await users(database) == before
+
+    async def test_old_buttons_delete_nothing_of_who_came_back_and_make_no_account(
+        self, ada: Guest, database: Database, bot: Bot
+    ) -> None:
+        await start(ada)
+        old = [
+            await answer_to(ada, await ada.say("/deletemyaccount"), "Delete your account?") for _ in range(2)
+        ]
+        for message in old:
+            await ada.press(message, "Go on…")
+        await ada.press(await now(ada, old[0]), "Yes, delete everything")
+        await ada.press(await now(ada, old[1]), "Yes, delete everything")
+        assert (await now(ada, old[1])).text == "That account is gone already."
+        assert len(await users(database)) == 1
+        other = await answer_to(ada, await ada.say("/deletemyaccount"), "Delete your account?")
+        await ada.press(other, "Go on…")
+        await start(ada)
+        assert len([each for each in (await users(database)).values() if "gone" not in each]) == 1
+
+
+async def test_a_guest_cannot_delete_somebody_else(database: Database) -> None:
+    """No honest client sends what this one does."""
+    telegram = RecordingSession()
+    limits = Limits(active_orders=3, deadline=timedelta(minutes=5))
+    terms = Terms(welcome_stars=20, limits=limits, marks=Marks(b"a secret"))
+    handlers = Handlers(database, Bot("42:TEST", session=telegram), terms)
+    victim = await make_guest_in(database, telegram_id=9)
+    await make_guest_in(database, telegram_id=8)
+    for move in (Move(verb=Verb.LEAVE_SURELY, user_id=victim), Move(verb=Verb.LEAVE_NOW, user_id=victim)):
+        await handlers.handle(press_update(1, str(move), chat_id=8))
+    assert sorted((await users(database)).values()) == ["8", "9"]
+    for chat_id in (9, 9, 7):  # twice, as a second handling does it; and by nobody
+        await handlers.handle(
+            press_update(2, str(Move(verb=Verb.LEAVE_NOW, user_id=victim)), chat_id=chat_id)
+        )
+    assert len(await users(database)) == 2
+
+
+class TestMoves:
+    @pytest.mark.parametrize("verb", list(Verb))
+    def test_what_a_button_says_is_read_back(self, verb: Verb) -> None:
+        move = Move(verb=verb, user_id=f"c{0:024}" if verb in (Verb.LEAVE_SURELY, Verb.LEAVE_NOW) else "")
+        assert parse_move(str(move)) == move
+        assert len(str(move)) <= 64
+
+    @pytest.mark.parametrize("said", [None, "", "p:", "p:now", "p:surely", "p:photos:x", "p:now:" + "c" * 40])
+    def test_anything_else_is_nothing(self, said: str | None) -> None:
+        assert parse_move(said) is None
+
+
+@pytest.mark.parametrize("language", list(Language))
+def test_every_screen_fits_into_a_message(language: Language) -> None:
+    words = words_for(language)
+    has = Belongings(stars=2**31 - 1, pictures=10**6, models=999, orders=1000, has_plan=True, has_paid=True)
+    kept = PhotosKept(for_models=300, for_pictures=1000, consents=3)
+    gone = PhotosGone(photos=1300, stopped=("one", "two"), consents=3)
+    shown = (
+        screens.render_photos(words, kept),
+        screens.render_consent(words, kept),
+        screens.render_photos_gone(words, gone),
+        screens.render_leaving(words, has, user_id=f"c{0:024}"),
+        screens.render_leaving_surely(words, user_id=f"c{0:024}"),
+        screens.render_farewell(words),
+    )
+    assert max(shown_length(screen) for screen in shown) <= 2000
