@@ -13,22 +13,26 @@ from starbooth.base import jobs
 from starbooth.base.clock import now
 from starbooth.cli.wiring import Booth
 from starbooth.domain.privacy.erasing import erase_accounts
+from starbooth.domain.privacy.exports import end_old_exports
 from starbooth.domain.privacy.guest_photos import forget_old_sets
+from starbooth.domain.privacy.packing import build_next_export
 from starbooth.domain.privacy.strays import sweep_storage
 from starbooth.domain.users.operators import forget_old_alerts
+from starbooth.doors.bot.exporting import send_next_export
 from starbooth.doors.bot.messenger import BotMessenger
 from starbooth.doors.bot.privacy import farewell_by
 from starbooth.outside.telegram.plans import TelegramPlans
 
 _SETS_AT_ONCE = 20
 _FAREWELLS_AT_ONCE = 5
+_EXPORTS_AT_ONCE = 20
 
 
 class PrivacySweeps:
     """What the timers do. Every call looks once, does what is due, and may be repeated."""
 
     def __init__(self, booth: Booth, bot: Bot) -> None:
-        self._booth = booth
+        self._booth, self._bot = booth, bot
         self._plans, self._tell = TelegramPlans(bot), farewell_by(BotMessenger(bot))
 
     async def forget_photos(self) -> None:
@@ -38,6 +42,18 @@ class PrivacySweeps:
     async def erase_accounts(self) -> None:
         """Go on with accounts that their guests deleted."""
         await erase_accounts(self._booth.database, self._plans, self._tell, limit=_FAREWELLS_AT_ONCE)
+
+    async def build_exports(self) -> None:
+        """Gather what guests asked for, one after the other."""
+        while await build_next_export(self._booth.database, self._booth.storage):
+            pass
+
+    async def send_exports(self) -> None:
+        """Send what is gathered, and let what was sent a day ago go."""
+        while await send_next_export(self._booth.database, self._booth.storage, self._bot):
+            pass
+        async with self._booth.database.transaction() as tx:
+            await end_old_exports(tx, limit=_EXPORTS_AT_ONCE)
 
     async def forget_alerts(self) -> None:
         """Let go of names in what the operators were told long ago."""
@@ -55,6 +71,8 @@ def privacy_timers(booth: Booth, bot: Bot, *, stop: asyncio.Event) -> list[Await
     return [
         jobs.every(60.0, sweeps.forget_photos, stop=stop),
         jobs.every(2.0, sweeps.erase_accounts, stop=stop),
+        jobs.every(3.0, sweeps.build_exports, stop=stop),
+        jobs.every(3.0, sweeps.send_exports, stop=stop),
         jobs.every(3600.0, sweeps.forget_alerts, stop=stop),
         jobs.every(3600.0, sweeps.compare_storage, stop=stop),
     ]

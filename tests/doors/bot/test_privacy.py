@@ -1,33 +1,47 @@
 """Guests' own data through the real bot: photos and consents that go, an account that is deleted."""
 
+import io
+import json
+import zipfile
 from datetime import timedelta
 
+import httpx
 import pytest
 from aiogram import Bot
+from fastapi import FastAPI
 from sqlalchemy import text
 
 from starbooth.base.database import Database
 from starbooth.base.ids import new_id
+from starbooth.base.settings import Settings
 from starbooth.domain.generations.request import Limits
 from starbooth.domain.gifts.before import Marks
 from starbooth.domain.privacy.erasing import erase_accounts
+from starbooth.domain.privacy.exports import end_old_exports
 from starbooth.domain.privacy.farewell import Belongings
 from starbooth.domain.privacy.guest_photos import PhotosGone, PhotosKept
+from starbooth.domain.privacy.packing import build_next_export
 from starbooth.domain.users.guests import Language
 from starbooth.doors.bot import privacy_screens as screens
+from starbooth.doors.bot.exporting import send_next_export
 from starbooth.doors.bot.handlers import Handlers
 from starbooth.doors.bot.messenger import BotMessenger
 from starbooth.doors.bot.privacy import farewell_by
 from starbooth.doors.bot.privacy_moves import Move, Verb, parse_move
 from starbooth.doors.bot.terms import Terms
 from starbooth.doors.bot.words import words_for
+from starbooth.doors.files.serve import stored_files
+from starbooth.outside.storage.store import open_storage
 from starbooth.outside.telegram.plans import TelegramPlans
 from tests.doors.bot.chat import answer_to, balance_of, start
 from tests.doors.bot.recording import RecordingSession
 from tests.doors.bot.test_screens import shown_length
 from tests.doors.bot.updates import press_update
 from tests.make.guests import make_guest as make_guest_in
+from tests.make.holdings import assert_storage_is_true
 from tests.playground.guest import Guest, Message
+
+NAMING = (Verb.LEAVE_SURELY, Verb.LEAVE_NOW, Verb.LINK)
 
 
 async def now(guest: Guest, message: Message) -> Message:
@@ -164,12 +178,12 @@ async def test_a_guest_cannot_delete_somebody_else(database: Database) -> None:
     handlers = Handlers(database, Bot("42:TEST", session=telegram), terms)
     victim = await make_guest_in(database, telegram_id=9)
     await make_guest_in(database, telegram_id=8)
-    for move in (Move(verb=Verb.LEAVE_SURELY, user_id=victim), Move(verb=Verb.LEAVE_NOW, user_id=victim)):
+    for move in (Move(verb=Verb.LEAVE_SURELY, subject=victim), Move(verb=Verb.LEAVE_NOW, subject=victim)):
         await handlers.handle(press_update(1, str(move), chat_id=8))
     assert sorted((await users(database)).values()) == ["8", "9"]
     for chat_id in (9, 9, 7):  # twice, as a second handling does it; and by nobody
         await handlers.handle(
-            press_update(2, str(Move(verb=Verb.LEAVE_NOW, user_id=victim)), chat_id=chat_id)
+            press_update(2, str(Move(verb=Verb.LEAVE_NOW, subject=victim)), chat_id=chat_id)
         )
     assert len(await users(database)) == 2
 
@@ -177,7 +191,7 @@ async def test_a_guest_cannot_delete_somebody_else(database: Database) -> None:
 class TestMoves:
     @pytest.mark.parametrize("verb", list(Verb))
     def test_what_a_button_says_is_read_back(self, verb: Verb) -> None:
-        move = Move(verb=verb, user_id=f"c{0:024}" if verb in (Verb.LEAVE_SURELY, Verb.LEAVE_NOW) else "")
+        move = Move(verb=verb, subject=f"c{0:024}" if verb in NAMING else "")
         assert parse_move(str(move)) == move
         assert len(str(move)) <= 64
 
@@ -201,3 +215,61 @@ def test_every_screen_fits_into_a_message(language: Language) -> None:
         screens.render_farewell(words),
     )
     assert max(shown_length(screen) for screen in shown) <= 2000
+
+
+@pytest.mark.usefixtures("at_work")
+class TestExport:
+    async def test_it_comes_as_a_file(
+        self, ada: Guest, database: Database, bot: Bot, settings: Settings
+    ) -> None:
+        await start(ada)
+        asked = await answer_to(ada, await ada.say("/export"), "I gather all that is kept")
+        again = await answer_to(ada, await ada.say("/export"), "Your file is being made already.")
+        storage = open_storage(settings.storage_url)
+        assert await build_next_export(database, storage)
+        assert await send_next_export(database, storage, bot)
+        assert not await send_next_export(database, storage, bot)
+        came = await ada.wait_for(lambda message: bool(message.document_id), after=asked)
+        assert "All that is kept about you" in came.text
+        with zipfile.ZipFile(io.BytesIO(await ada.download(came.document_id))) as archive:
+            (account,) = json.loads(archive.read("account.json"))
+        assert account["telegram_id"] == str(ada.user_id)
+        assert again.message_id < came.message_id
+
+    async def test_where_it_is_too_large_a_button_gives_links_that_open_for_their_guest_alone(
+        self, ada: Guest, database: Database, bot: Bot, settings: Settings
+    ) -> None:
+        await start(ada)
+        paper = await answer_to(ada, await ada.say("/privacy"), "What this booth knows")
+        await ada.press(paper, "Everything as a file")
+        await answer_to(ada, paper, "I gather all that is kept")
+        storage = open_storage(settings.storage_url)
+        await build_next_export(database, storage)
+        assert await send_next_export(database, storage, bot, largest_bytes=10)
+        large = await answer_to(ada, paper, "more than I can send here")
+        await ada.press(large, "Give me a link")
+        given = await answer_to(ada, large, "Your link, good for an hour:")
+        url = given.buttons[0]["url"]
+        app = FastAPI()
+        app.include_router(stored_files(storage, settings.signing_secret()))
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app)) as web:
+            opened = await web.get(url)
+            assert zipfile.ZipFile(io.BytesIO(opened.content)).namelist()[0] == "account.json"
+            assert (await web.get(url.partition("?")[0])).status_code == 404
+        async with database.transaction() as tx:
+            await tx.execute(text("UPDATE starbooth.exports SET due_at = now()"))
+            await end_old_exports(tx, limit=5)
+        await ada.press(large, "Give me a link")
+        await answer_to(ada, given, "That file is gone.")
+
+    async def test_who_blocked_the_bot_gets_none_and_the_file_goes(
+        self, ada: Guest, database: Database, bot: Bot, settings: Settings
+    ) -> None:
+        await start(ada)
+        await answer_to(ada, await ada.say("/export"), "I gather all that is kept")
+        storage = open_storage(settings.storage_url)
+        await build_next_export(database, storage)
+        await ada.block()
+        assert await send_next_export(database, storage, bot)
+        await assert_storage_is_true(database, storage)
+        assert [key async for key in storage.list()] == []

@@ -259,6 +259,8 @@ def _word_plain_refusal(code: str, words: Words) -> Markup:
             return words.say("There is no word in it to search for. Write a word or several.")
         case "no_file":
             return words.say("The file of this picture is not here any more.")
+        case "export_under_way":
+            return words.say("Your file is being made already. It comes here by itself.")
         case "too_late_to_cancel":
             return words.say("Too late to cancel: it has started or is finished.")
         case "too_many_stars":

@@ -27,6 +27,7 @@ class Command(StrEnum):
     PAYSUPPORT = "paysupport"
     TERMS = "terms"
     PRIVACY = "privacy"
+    EXPORT = "export"
     DELETEMYACCOUNT = "deletemyaccount"
 
 
@@ -34,7 +35,14 @@ class Command(StrEnum):
 GROUP_COMMANDS = (Command.PAINT, Command.CANCEL, Command.HELP)
 _GIFTS = frozenset({Command.DAILY, Command.PROMO, Command.INVITE})
 _PAPERS = frozenset(
-    {Command.HELP, Command.PAYSUPPORT, Command.TERMS, Command.PRIVACY, Command.DELETEMYACCOUNT}
+    {
+        Command.HELP,
+        Command.PAYSUPPORT,
+        Command.TERMS,
+        Command.PRIVACY,
+        Command.EXPORT,
+        Command.DELETEMYACCOUNT,
+    }
 )
 
 
@@ -95,5 +103,7 @@ def describe_command(command: Command, words: Words) -> str:
             return words.plain("The rules")
         case Command.PRIVACY:
             return words.plain("What is kept about you")
+        case Command.EXPORT:
+            return words.plain("All of it as a file")
         case Command.DELETEMYACCOUNT:
             return words.plain("Have all of it deleted")

@@ -67,6 +67,6 @@ class _Papers:
         screen = screens.render_privacy(
             met.words,
             support=self._desk.terms.support,
-            photo_days=self._desk.terms.photo_life.days,
+            photo_days=self._desk.terms.trainings.keep_photos.days,
         )
         await self._desk.send(screen, chat_id=message.chat.id)

@@ -139,7 +139,8 @@ def render_privacy(words: Words, *, support: str, photo_days: int) -> Screen:
             " engine, as said above. Nothing is sold, and nothing of yours trains a model but your own."
         ),
         words.say(
-            "<b>Your rights.</b> The buttons below and /deletemyaccount delete what is yours, at once. Of an"
+            "<b>Your rights.</b> /export sends you all that is kept, as a file. The buttons below and"
+            " /deletemyaccount delete what is yours, at once. Of an"
             " account that is deleted there stay the figures of our accounts under a name that tells nothing,"
             " and of payments Telegram's numbers, without which none could be given back. To have something"
             " corrected, ask the people who run this booth. {whom}",

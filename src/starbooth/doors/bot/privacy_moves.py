@@ -1,6 +1,7 @@
 """What the buttons about a guest's own data say. At most 64 bytes. Knows no wording.
 
-What deletes an account names it: pressed once more by who has come back, it deletes nothing of theirs.
+What deletes an account names it: pressed once more by who has come back, it deletes nothing of theirs. What
+opens an export names that.
 """
 
 import re
@@ -19,23 +20,26 @@ class Verb(StrEnum):
     CONSENT = "consent"
     WITHDRAW = "noconsent"
     KEEP = "keep"
+    EXPORT = "export"
+    LINK = "link"
     LEAVE = "leave"
     LEAVE_SURELY = "surely"
     LEAVE_NOW = "now"
 
 
-NAMING = frozenset({Verb.LEAVE_SURELY, Verb.LEAVE_NOW})
+OF_ACCOUNT = frozenset({Verb.LEAVE_SURELY, Verb.LEAVE_NOW})
+_NAMING = OF_ACCOUNT | {Verb.LINK}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Move:
-    """One press. user_id: the account that it is about, for those that name one."""
+    """One press. subject: the account or export that it is about, for those that name one."""
 
     verb: Verb
-    user_id: str = ""
+    subject: str = ""
 
     def __str__(self) -> str:
-        return f"{PREFIX}{self.verb}:{self.user_id}" if self.user_id else f"{PREFIX}{self.verb}"
+        return f"{PREFIX}{self.verb}:{self.subject}" if self.subject else f"{PREFIX}{self.verb}"
 
 
 def parse_move(text: str | None) -> Move | None:
@@ -44,6 +48,6 @@ def parse_move(text: str | None) -> Move | None:
     if found is None or found[1] not in set(Verb):
         return None
     verb = Verb(found[1])
-    if (verb in NAMING) != (found[2] is not None):
+    if (verb in _NAMING) != (found[2] is not None):
         return None
-    return Move(verb=verb, user_id=found[2] or "")
+    return Move(verb=verb, subject=found[2] or "")

@@ -18,6 +18,7 @@ Row = tuple[Button, ...]
 def privacy_rows(words: Words) -> tuple[Row, ...]:
     """What can be done about one's data, below /privacy."""
     labels = (
+        (Verb.EXPORT, words.plain("📦 Everything as a file")),
         (Verb.PHOTOS, words.plain("🖼 Delete my photos")),
         (Verb.CONSENT, words.plain("✋ Take back my consent")),
         (Verb.LEAVE, words.plain("🚪 Delete my account")),
@@ -75,6 +76,54 @@ def render_kept(words: Words) -> Screen:
     return _screen(words.say("Nothing was deleted."))
 
 
+def render_export_asked(words: Words) -> Screen:
+    """The answer to /export."""
+    return _screen(
+        words.say(
+            "I gather all that is kept about you. The file comes here by itself, and it may take a while."
+        )
+    )
+
+
+def word_export(words: Words) -> str:
+    """What stands below the file."""
+    return _paragraphs(
+        words.say("<b>All that is kept about you</b>"),
+        words.say(
+            "Pictures, photos and models as files; words, settings, orders and stars as tables. Our copy of"
+            " this file goes after a day."
+        ),
+    )
+
+
+def render_large_export(words: Words, *, export_id: str, size_mb: int) -> Screen:
+    """The file is larger than Telegram takes from a bot."""
+    return Screen(
+        html=_paragraphs(
+            words.say("<b>All that is kept about you</b>"),
+            words.say(
+                "The file has {size} MB, more than I can send here. For a day the button gives you a link to"
+                " it, which opens for an hour. Show it to nobody.",
+                size=size_mb,
+            ),
+        ),
+        rows=((_button(words.plain("🔗 Give me a link"), Verb.LINK, export_id),),),
+    )
+
+
+def render_link(words: Words, *, url: str) -> Screen:
+    """The link to a large file."""
+    return Screen(
+        html=str(words.say("Your link, good for an hour:")),
+        rows=((Button(label=words.plain("📦 Open the file"), url=url),),),
+    )
+
+
+def render_export_gone(words: Words) -> Screen:
+    """The file is not there any more."""
+    return _screen(words.say("That file is gone. /export makes a new one."))
+
+
 def render_leaving(words: Words, has: Belongings, *, user_id: str) -> Screen:
     """The first question before an account goes: what goes, and what stays."""
     goes = [
@@ -105,6 +154,7 @@ def render_leaving(words: Words, has: Belongings, *, user_id: str) -> Screen:
             words.say("Who comes back begins anew, without a second welcome gift."),
         ),
         rows=(
+            (_button(words.plain("📦 First, everything as a file"), Verb.EXPORT),),
             (_button(words.plain("Go on…"), Verb.LEAVE_SURELY, user_id),),
             (_button(words.plain("Keep my account"), Verb.KEEP),),
         ),
@@ -175,8 +225,8 @@ def _asking(words: Words, verb: Verb, label: str, *paragraphs: Markup) -> Screen
     )
 
 
-def _button(label: str, verb: Verb, user_id: str = "") -> Button:
-    return Button(label=label, action=str(Move(verb=verb, user_id=user_id)))
+def _button(label: str, verb: Verb, subject: str = "") -> Button:
+    return Button(label=label, action=str(Move(verb=verb, subject=subject)))
 
 
 def _paragraphs(*paragraphs: Markup) -> str:

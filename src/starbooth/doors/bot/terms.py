@@ -1,9 +1,8 @@
 """What the operator decided, in one value for the handlers."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
 
 from starbooth.base.clock import now
 from starbooth.base.prices import Pack
@@ -16,6 +15,19 @@ from starbooth.domain.trainings.request import TrainingLimits
 from starbooth.outside.storage.links import sign
 
 _TRAININGS = TrainingLimits(active_trainings=2, deadline=timedelta(hours=6), keep_photos=timedelta(days=7))
+_LINK_LIFE = timedelta(hours=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Links:
+    """Makes links to stored files that end within an hour. Does not print its secret."""
+
+    public_url: str
+    secret: bytes = field(repr=False)
+
+    def lend(self, key: str) -> str:
+        """A link that opens this file for whoever has it."""
+        return self.public_url + sign(f"/files/{key}", secret=self.secret, expires_at=now() + _LINK_LIFE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +35,7 @@ class Terms:
     """What the operator decided. Gifts in stars; 0: there is no such gift. `operators` are Telegram ids.
 
     file_link: an address that opens a stored file for an hour.
-    marks: by which gifts are known that went to accounts which are gone; None: none are. photo_life: how long
-    photos for models are kept.
+    marks: by which gifts are known that went to accounts which are gone; None: none are.
     """
 
     welcome_stars: int
@@ -42,7 +53,6 @@ class Terms:
     public_url: str = ""
     file_link: Callable[[str], str] = lambda key: key
     marks: Marks | None = None
-    photo_life: timedelta = timedelta(days=7)
 
     @property
     def shop(self) -> Shop:
@@ -74,6 +84,7 @@ def terms_of(settings: Settings) -> Terms:
         keep_photos=timedelta(days=settings.training_photos_days),
         leniency=leniency,
     )
+    links = Links(public_url=settings.public_url, secret=settings.signing_secret())
     return Terms(
         welcome_stars=settings.welcome_stars,
         limits=limits,
@@ -88,11 +99,6 @@ def terms_of(settings: Settings) -> Terms:
         operators=frozenset(settings.operators),
         support=settings.support,
         public_url=settings.public_url,
-        file_link=partial(_file_link, settings.public_url, settings.signing_secret()),
+        file_link=links.lend,
         marks=Marks(settings.signing_secret()),
-        photo_life=timedelta(days=settings.training_photos_days),
     )
-
-
-def _file_link(public_url: str, secret: bytes, key: str) -> str:
-    return public_url + sign(f"/files/{key}", secret=secret, expires_at=now() + timedelta(hours=1))
