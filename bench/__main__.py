@@ -15,7 +15,20 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from bench import audit, fairness, gallery, hold, journey, line, memory, movements, picture, purchases, start
+from bench import (
+    audit,
+    fairness,
+    fee,
+    gallery,
+    hold,
+    journey,
+    line,
+    memory,
+    movements,
+    picture,
+    purchases,
+    start,
+)
 from bench.figures import Figure, Measurement
 
 OUT = Path(__file__).parent / "out"
@@ -31,6 +44,7 @@ MEASUREMENTS: Mapping[str, Callable[[], Awaitable[Measurement]]] = {
     "movements": movements.measure,
     "purchases": purchases.measure,
     "gallery": gallery.measure,
+    "fee": fee.measure,
 }
 
 

@@ -15,6 +15,7 @@ from starbooth.base.amounts import parse_amount
 from starbooth.base.errors import Refusal, SettingError, Unavailable
 from starbooth.base.log import configure_log
 from starbooth.base.settings import Settings, read_settings
+from starbooth.cli.model_commands import models_app
 from starbooth.cli.training_commands import trainings_app
 from starbooth.cli.word_commands import words_app
 
@@ -380,3 +381,4 @@ def _run(work: Callable[[Settings], Coroutine[Any, Any, int]]) -> None:
 
 app.add_typer(words_app(_run), name="words")
 app.add_typer(trainings_app(_run), name="trainings")
+app.add_typer(models_app(_run), name="models")

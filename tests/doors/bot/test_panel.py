@@ -7,6 +7,7 @@ from sqlalchemy import text
 
 from starbooth.base.database import Database
 from starbooth.domain.generations.choices import Choices, LoraChoice, Shape
+from starbooth.domain.models.reports import hide_model
 from starbooth.domain.users.guests import find_user
 from tests.doors.bot.buying import execute
 from tests.doors.bot.chat import answer_to, balance_of, start
@@ -106,15 +107,44 @@ class TestLoras:
         await make_lora(database, other, name="private")
         await make_lora(database, me, name="unfinished", status="TRAINING")
         panel = await choose(ada, await open_settings(ada), "LoRAs:")
-        assert panel.labels == [*(f"+ public {number}" for number in range(6)), "›", "‹ Back"]
+        assert panel.labels == [
+            *(f"+ public {number}" for number in range(6)),
+            "›",
+            "🌍 All models",
+            "‹ Back",
+        ]
         panel = await choose(ada, panel, "›")
-        assert panel.labels == ["+ public 6", "+ public 7", "‹", "‹ Back"]
+        assert panel.labels == ["+ public 6", "+ public 7", "‹", "🌍 All models", "‹ Back"]
         panel = await choose(ada, panel, "+ public 7", "+ public 0", "+ public 1")
         assert [each for each in panel.labels if "public" in each] == [
             "public 7 1.0 ✕",
             "public 0 1.0 ✕",
             "public 1 1.0 ✕",
         ]
+
+    async def test_fees_of_others_stand_on_the_buttons_and_beside_the_price(
+        self, ada: Guest, database: Database
+    ) -> None:
+        await start(ada)
+        other = await make_guest(database)
+        await make_lora(database, other, name="dear", is_public=True, fee_stars=5)
+        hidden = await make_lora(database, other, name="hidden", is_public=True)
+        async with database.transaction() as tx:
+            await hide_model(tx, hidden, reason="stolen", operator="command:test")
+        panel = await choose(ada, await open_settings(ada), "LoRAs:")
+        assert panel.labels == ["+ dear · +5 ⭐", "🌍 All models", "‹ Back"]
+        panel = await choose(ada, panel, "+ dear")
+        assert "With fees for models of others: dear 0 ⭐." in panel.text
+        panel = await choose(ada, panel, "‹ Back", "Pictures:", "4")
+        assert "With fees for models of others: dear 5 ⭐." in panel.text
+        assert "An order costs 17 stars" in panel.text
+
+    async def test_all_models_are_a_press_away(self, ada: Guest, database: Database) -> None:
+        await start(ada)
+        await make_lora(database, await make_guest(database), name="Storybook", is_public=True)
+        panel = await choose(ada, await open_settings(ada), "LoRAs:")
+        await ada.press(panel, "🌍 All models")
+        await ada.wait_for(lambda found: "1. Storybook" in found.text, after=panel)
 
     async def test_where_there_is_none_it_says_so(self, ada: Guest) -> None:
         await start(ada)

@@ -59,6 +59,21 @@ _TAKE_BACK = sql("""
     WHERE order_id = :order_id AND kind = 'use'
     ON CONFLICT DO NOTHING RETURNING hundredths
 """)
+_MAKERS = sql("""
+    WITH waiting AS (
+        SELECT maker_id, sum(hundredths) AS hundredths FROM starbooth.earnings WHERE payout IS NULL GROUP BY 1
+    ), paid AS (
+        SELECT maker_id, sum(paid_stars) AS stars,
+            (array_agg(rest_hundredths ORDER BY number DESC))[1] AS rest
+        FROM starbooth.payouts GROUP BY maker_id
+    )
+    SELECT u."telegramId" AS telegram_id, u."username" AS username,
+        coalesce(p.stars, 0)::bigint AS paid_stars,
+        (coalesce(w.hundredths, 0) + coalesce(p.rest, 0))::bigint AS waiting_hundredths
+    FROM waiting w FULL JOIN paid p ON p.maker_id = w.maker_id
+    JOIN public."User" u ON u."id" = coalesce(p.maker_id, w.maker_id)
+    ORDER BY paid_stars DESC, waiting_hundredths DESC LIMIT :limit
+""")
 
 
 class _TooLittle(Exception):
@@ -69,6 +84,16 @@ class _TooLittle(Exception):
 class Earnings:
     """What a maker has earned. paid_stars: in all; waiting_hundredths: what the next payouts will have."""
 
+    paid_stars: int
+    waiting_hundredths: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class MakerRow:
+    """What one maker has earned. telegram_id, username: as Telegram knows them."""
+
+    telegram_id: str
+    username: str | None
     paid_stars: int
     waiting_hundredths: int
 
@@ -112,6 +137,11 @@ async def read_earnings(tx: Tx, *, maker_id: str) -> Earnings:
         )
     ).one()
     return Earnings(paid_stars=int(row.paid_stars), waiting_hundredths=int(row.waiting_hundredths))
+
+
+async def list_makers(tx: Tx, *, limit: int) -> list[MakerRow]:
+    """Who has earned anything, those who were paid most before."""
+    return [MakerRow(**row._mapping) for row in await tx.execute(_MAKERS, {"limit": limit})]
 
 
 async def _pay_all(database: Database, maker_id: str) -> int:

@@ -8,11 +8,14 @@ from starbooth.domain.generations.errors import LoraNotFound, LoraUnfinished
 
 @dataclass(frozen=True, kw_only=True)
 class OfferedLora:
-    """A LoRA to choose. is_own: it is this guest's."""
+    """A LoRA to choose. is_own: it is this guest's. fee_stars: what each picture with it costs more, but
+    for the first few.
+    """
 
     lora_id: str
     name: str
     is_own: bool
+    fee_stars: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +51,10 @@ async def list_loras(
     rows = (
         await tx.execute(
             sql("""
-                SELECT "id", "name", "userId" = :user_id AS is_own FROM public."LoraModel"
-                WHERE ("userId" = :user_id OR "isPublic") AND "status" = 'COMPLETED'
+                SELECT "id", "name", "userId" = :user_id AS is_own,
+                    CASE WHEN "userId" = :user_id THEN 0 ELSE greatest(0, "starsRequired") END AS fee_stars
+                FROM public."LoraModel" JOIN starbooth.model_cards c ON c.lora_id = "id"
+                WHERE ("userId" = :user_id OR c.is_listed) AND "status" = 'COMPLETED'
                     AND "weightsUrl" IS NOT NULL AND "baseModelId" = :base_model_id
                     AND "id" <> ALL (CAST(:besides AS text[]))
                 ORDER BY "userId" = :user_id DESC,
@@ -65,5 +70,7 @@ async def list_loras(
             },
         )
     ).all()
-    found = tuple(OfferedLora(lora_id=row.id, name=row.name, is_own=row.is_own) for row in rows)
+    found = tuple(
+        OfferedLora(lora_id=row.id, name=row.name, is_own=row.is_own, fee_stars=row.fee_stars) for row in rows
+    )
     return LoraPage(loras=found[:limit], has_more=len(found) > limit)

@@ -9,6 +9,7 @@ from starbooth.domain.models.reports import Reason
 from starbooth.domain.models.shelves import Place, Shelf
 
 PREFIX = "m:"
+ALL_MODELS = "m:all"  # opens a list of the public ones
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _NUMBER = re.compile(r"[0-9a-z]{1,11}")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,40}")

@@ -32,7 +32,7 @@ from starbooth.domain.models.lists import ModelList
 from starbooth.domain.models.makers import Shows, read_maker, show_maker, take_pen_name
 from starbooth.domain.models.previews import list_candidates, set_preview
 from starbooth.domain.models.reports import Reason, report_model
-from starbooth.domain.models.shelves import Goes
+from starbooth.domain.models.shelves import Goes, Shelf
 from starbooth.domain.studio.panel import change_panel, read_panel
 from starbooth.domain.users.pace import Pace, take_turn
 from starbooth.doors.bot import models_cards as cards
@@ -40,7 +40,7 @@ from starbooth.doors.bot import models_screens as screens
 from starbooth.doors.bot.answers import word_refusal
 from starbooth.doors.bot.commands import Command
 from starbooth.doors.bot.desk import Desk, Met
-from starbooth.doors.bot.model_moves import PREFIX, Move, Verb, parse_move
+from starbooth.doors.bot.model_moves import ALL_MODELS, PREFIX, Move, Verb, parse_move
 from starbooth.doors.bot.models_views import (
     CANDIDATES,
     View,
@@ -78,18 +78,22 @@ class _Models:
     async def on_models(self, message: Message) -> None:
         """Open a list of the guest's own models."""
         met = await self._desk.meet(message.from_user)
+        key = f"tg:{message.chat.id}:{message.message_id}"
+        await self._open(met, message.chat.id, request_key=key, shelf=Shelf.OWN)
+
+    async def _open(self, met: Met, chat_id: int, *, request_key: str, shelf: Shelf) -> None:
         async with self._desk.database.transaction() as tx:
-            shown = await lists.open_list(
-                tx,
-                user_id=met.guest.user_id,
-                request_key=f"tg:{message.chat.id}:{message.message_id}",
-            )
+            shown = await lists.open_list(tx, user_id=met.guest.user_id, request_key=request_key, shelf=shelf)
             view = await view_page(tx, met, shown)
-        await put(self._desk, view, chat_id=message.chat.id, message_id=None)
+        await put(self._desk, view, chat_id=chat_id, message_id=None)
 
     async def on_press(self, query: CallbackQuery) -> None:
         """Do what a button says, show what there is then, and always answer the press."""
         met = await self._desk.meet(query.from_user)
+        if query.data == ALL_MODELS:
+            await self._open(met, query.from_user.id, request_key=f"press:{query.id}", shelf=Shelf.USED)
+            await self._desk.messenger.answer_press(query.id, "", is_alert=False)
+            return
         move = parse_move(query.data)
         message_id = query.message.message_id if query.message else None
         answer = self._desk.messenger.answer_press

@@ -12,6 +12,8 @@ from starbooth.domain.models.reports import Reason
 from starbooth.doors.bot.model_moves import Verb
 from starbooth.doors.bot.models_screens import COLUMNS, Row, button, join
 from starbooth.doors.bot.pieces import BIN, FILE, KEPT, NOT_KEPT, stars
+from starbooth.doors.bot.train_moves import Move as TrainMove
+from starbooth.doors.bot.train_moves import Verb as TrainVerb
 from starbooth.doors.bot.words import Words
 
 FEES = (0, 1, 2, 5, 10, 20, 50, 100)
@@ -105,11 +107,20 @@ def _own_rows(words: Words, shown: ModelList, card: ModelCard) -> list[Row]:
 
     rename = of(words.plain("✏️ Rename"), Verb.RENAME)
     if not card.is_finished:
-        return [(rename, of(BIN, Verb.ASK_DELETE))]
+        return [*_again_row(words, card), (rename, of(BIN, Verb.ASK_DELETE))]
     return [
+        *_again_row(words, card),
         (rename, of(words.plain("🖼 Preview"), Verb.PREVIEWS)),
         (of(words.plain("🌍 Share"), Verb.SHARE), of(FILE, Verb.EXPORT), of(BIN, Verb.ASK_DELETE)),
     ]
+
+
+def _again_row(words: Words, card: ModelCard) -> list[Row]:
+    """The way to another model of the same photos, while they are kept and nothing is made of them."""
+    if card.set_id is None or card.status in (LoraStatus.PENDING, LoraStatus.TRAINING):
+        return []
+    action = str(TrainMove(set_id=card.set_id, verb=TrainVerb.AGAIN))
+    return [(Button(label=words.plain("Try again with the same photos"), action=action),)]
 
 
 def _public_rows(words: Words, shown: ModelList, card: ModelCard) -> list[Row]:

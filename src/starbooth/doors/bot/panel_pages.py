@@ -15,11 +15,12 @@ from starbooth.domain.generations.choices import (
 )
 from starbooth.domain.generations.quote import ChosenLora
 from starbooth.domain.studio.awaited import What
-from starbooth.domain.studio.loras import LoraPage
+from starbooth.domain.studio.loras import LoraPage, OfferedLora
 from starbooth.domain.studio.panel import Panel
 from starbooth.domain.studio.presets import LONGEST_NAME, MOST_PRESETS, Preset
+from starbooth.doors.bot.model_moves import ALL_MODELS
 from starbooth.doors.bot.panel_moves import OWN, Page, Verb, removal_value, weight_value
-from starbooth.doors.bot.panel_pieces import SHAPES, Row, back, button, page_of, word_dropped
+from starbooth.doors.bot.panel_pieces import SHAPES, Row, back, button, page_of, word_dropped, word_fees
 from starbooth.doors.bot.pieces import shorten, stars
 from starbooth.doors.bot.words import Words
 
@@ -81,7 +82,7 @@ def render_counts(words: Words, panel: Panel) -> Screen:
         "<b>How many pictures at a time?</b> Each costs {price}, and you pay for those that come out.",
         price=stars(words, panel.offer.price_stars),
     )
-    return page_of([question], [row, back(panel, words)])
+    return page_of([question, word_fees(words, panel)], [row, back(panel, words)])
 
 
 def render_loras(words: Words, panel: Panel, page: LoraPage, *, number: int) -> Screen:
@@ -92,7 +93,7 @@ def render_loras(words: Words, panel: Panel, page: LoraPage, *, number: int) -> 
         (
             button(
                 panel,
-                words.plain("+ {name} (yours)", name=each.name) if each.is_own else f"+ {each.name}",
+                _name_offered(words, each),
                 Verb.LORA,
                 weight_value(each.lora_id, 1.0),
             ),
@@ -119,11 +120,25 @@ def render_loras(words: Words, panel: Panel, page: LoraPage, *, number: int) -> 
                 n=MOST_LORAS,
             ),
             word_dropped(words, panel),
+            word_fees(words, panel),
             hint,
             nothing,
         ],
-        [*chosen, *added, tuple(turn), back(panel, words)],
+        [*chosen, *added, tuple(turn), *_catalogue_row(words, panel), back(panel, words)],
     )
+
+
+def _catalogue_row(words: Words, panel: Panel) -> list[Row]:
+    """The way to all models with their previews. It changes what is remembered, so no draft leads there."""
+    if panel.draft is not None:
+        return []
+    return [(Button(label=words.plain("🌍 All models"), action=ALL_MODELS),)]
+
+
+def _name_offered(words: Words, lora: OfferedLora) -> str:
+    if lora.is_own:
+        return words.plain("+ {name} (yours)", name=lora.name)
+    return f"+ {lora.name} · +{lora.fee_stars} ⭐" if lora.fee_stars else f"+ {lora.name}"
 
 
 def _weight_row(panel: Panel, lora: ChosenLora) -> Row:

@@ -66,6 +66,16 @@ def short_wait(words: Words, expected: timedelta) -> str:
     return words.plain("over an hour")
 
 
+def word_fees(words: Words, panel: Panel) -> Markup:
+    """What of the price goes for models of others; empty where nothing does."""
+    asking = [each for each in panel.loras if each.fee_stars]
+    fees = ", ".join(
+        f"{shorten(each.name, limit=20)} {each.fee_stars * (panel.choices.count - each.free)} ⭐"
+        for each in asking
+    )
+    return words.say("With fees for models of others: {fees}.", fees=fees) if asking else Markup()
+
+
 def word_dropped(words: Words, panel: Panel) -> Markup:
     """What had to go since the model cannot do it, in a sentence each; empty where nothing had to."""
     name = panel.offer.name

@@ -17,6 +17,7 @@ from starbooth.doors.bot.panel_pieces import (
     short_wait,
     view,
     word_dropped,
+    word_fees,
 )
 from starbooth.doors.bot.pieces import quote, shorten, stars, wait
 from starbooth.doors.bot.words import Words
@@ -33,7 +34,13 @@ def render_home(words: Words, panel: Panel, *, offers: Sequence[Offer] = ()) -> 
     if not panel.draft.prompt:
         return _wordless(words, panel)
     return page_of(
-        [quote(panel.draft.prompt), word_dropped(words, panel), _choices(words, panel), _price(words, panel)],
+        [
+            quote(panel.draft.prompt),
+            word_dropped(words, panel),
+            _choices(words, panel),
+            _price(words, panel),
+            word_fees(words, panel),
+        ],
         [(_order_button(words, panel),), *_choice_rows(words, panel), *_draft_rows(words, panel)],
     )
 
@@ -58,6 +65,7 @@ def _settings(words: Words, panel: Panel) -> Screen:
             word_dropped(words, panel),
             _choices(words, panel),
             _price(words, panel),
+            word_fees(words, panel),
             words.say("I ask you before each picture, and you press a button with its price.")
             if panel.asks_first
             else Markup(),
