@@ -23,6 +23,7 @@ from bench import (
     hold,
     journey,
     line,
+    lora,
     memory,
     movements,
     picture,
@@ -45,6 +46,7 @@ MEASUREMENTS: Mapping[str, Callable[[], Awaitable[Measurement]]] = {
     "purchases": purchases.measure,
     "gallery": gallery.measure,
     "fee": fee.measure,
+    "lora": lora.measure,
 }
 
 

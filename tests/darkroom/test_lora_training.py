@@ -48,7 +48,7 @@ SCENES = [
     Scene(prompt=prompt, width_px=256, height_px=256, steps=8, guidance=3.5, seed=seed)
     for seed, prompt in enumerate(("a red fox in the forest", "a blue house on the beach", "a star at night"))
 ]
-SHORT = 6
+SHORT, LONG = 6, 60
 
 
 def go_on(_step: int, _steps: int, _peek: Any) -> bool:
@@ -88,10 +88,10 @@ def recipe(photos: Path | None, **changes: Any) -> Recipe:
 
 @pytest.fixture(scope="module")
 def trained(painter: FluxPainter, photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """One LoRA for the whole module: 100 steps."""
+    """One LoRA for the whole module."""
     before = [painter.paint(scene, go_on)[0] for scene in SCENES]
     folder = tmp_path_factory.mktemp("trained")
-    told = list(painter.train(recipe(photos, steps=100), folder, Wishes()))
+    told = list(painter.train(recipe(photos, steps=LONG), folder, Wishes()))
     return Trained(weights=folder / WEIGHTS_FILE, told=told, before=before)
 
 
@@ -123,7 +123,7 @@ class TestStyle:
     def test_fals_usual_rate_of_a_portrait_works_too(
         self, painter: FluxPainter, photos: Path, tmp_path: Path
     ) -> None:
-        cooked = recipe(photos, steps=60, learning_rate=9e-5, has_many_sizes=True)
+        cooked = recipe(photos, steps=30, learning_rate=9e-5, has_many_sizes=True)
         learned(painter, tmp_path, cooked)
         lora = Lora(path=tmp_path / WEIGHTS_FILE)
         old, new = (painter.paint(replace(SCENES[0], loras=loras), go_on)[0] for loras in ((), (lora,)))
@@ -131,7 +131,7 @@ class TestStyle:
 
     def test_every_step_is_told_and_some_are_kept(self, trained: Trained) -> None:
         steps = [progress.step for progress in trained.told if progress.step and not progress.is_over]
-        assert steps == [*range(1, 101)]
+        assert steps == [*range(1, LONG + 1)]
         assert trained.told[-1].is_over
         assert [progress.note for progress in trained.told[:6]] == [
             f"photo {number}" for number in range(1, 7)
@@ -298,7 +298,7 @@ class TestPaintingInBetween:
     ) -> None:
         alone = learned(painter, tmp_path / "alone", recipe(photos))
         monkeypatch.setattr(teacher, "SAMPLE_EVERY_S", 0.0)
-        monkeypatch.setattr(teacher.Pace, "done", lambda _self, _began_s: None)
+        monkeypatch.setattr(teacher.Pace, "__exit__", lambda *_: None)
         folder = tmp_path / "shown"
         folder.mkdir()
         samples = [

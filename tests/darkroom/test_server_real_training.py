@@ -10,10 +10,10 @@ from PIL import Image
 from safetensors.torch import load
 
 from tests.darkroom.albums import likeness
-from tests.darkroom.serving import Darkroom, fetch, finished, submit
+from tests.darkroom.serving import Darkroom, fetch, finished, submit, until
 from tests.darkroom.test_server_trainings import FAST, begun, end_early, result, train
 
-STEPS = 1500
+STEPS = 400
 
 
 async def painted(http: httpx.AsyncClient, **changes: Any) -> Image.Image:
@@ -36,8 +36,8 @@ class TestKilled:
         try:
             async with darkroom.client() as http:
                 request_id = await train(http, steps=STEPS, is_style=True, trigger_word="zxq")
-                while not (tmp_path / "trainings" / request_id / "checkpoint.safetensors").exists():
-                    await begun(http, request_id)
+                checkpoint = tmp_path / "trainings" / request_id / "checkpoint.safetensors"
+                await until(checkpoint.exists, timeout_s=60)
                 await finished(http, await submit(http, image_size={"width": 256, "height": 256}))
                 assert (await http.get(f"/{FAST}/requests/{request_id}/status")).status_code == 202
             darkroom.kill()

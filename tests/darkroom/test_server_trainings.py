@@ -53,7 +53,7 @@ async def result(http: httpx.AsyncClient, request_id: str, *, app: str = FAST) -
 
 async def begun(http: httpx.AsyncClient, request_id: str) -> dict[str, Any]:
     """The status of a training of which some steps have run."""
-    for _ in range(400):
+    for _ in range(3000):
         status: dict[str, Any] = (
             await http.get(f"/{FAST}/requests/{request_id}/status", params={"logs": "1"})
         ).json()

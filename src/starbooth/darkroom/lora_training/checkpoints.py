@@ -56,7 +56,10 @@ class Checkpoints:
                     moment: file.get_tensor(f"{self._names[name]}.{moment}").to(parameter.device)
                     for moment in MOMENTS
                 }
-                optimiser.state[parameter] = {"step": torch.tensor(float(step)), **moments}
+                optimiser.state[parameter] = {
+                    "step": torch.tensor(float(step), device=parameter.device),
+                    **moments,
+                }
         return step
 
 

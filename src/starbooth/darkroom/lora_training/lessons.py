@@ -117,6 +117,7 @@ class Lessons:
         self._pipeline = pipeline
         self._manners = manners
         self._seed = seed
+        self._device = pipeline.transformer.device  # asked for once: the answer walks through the whole model
         with safe_open(folder / KEPT, framework="pt") as file:
             captions: list[str] = json.loads(file.metadata()["captions"])
             sheets = [_named(name, file.get_tensor(name)) for name in file.keys()]  # noqa: SIM118
@@ -155,18 +156,17 @@ class Lessons:
         clean = torch.stack([sheet.tokens for sheet in chosen])
         noise = torch.randn(clean.shape, generator=dice)
         share = self._shifted(torch.sigmoid(torch.randn(batch, generator=dice)), tokens=clean.shape[1])
-        transformer = self._pipeline.transformer
-        place = {"device": transformer.device, "dtype": torch.float32}
+        place = {"device": self._device, "dtype": torch.float32}
         words = torch.stack([each[0] for each in embedded])
         ids = self._pipeline._prepare_latent_image_ids(
-            batch, chosen[0].rows, chosen[0].columns, transformer.device, torch.float32
+            batch, chosen[0].rows, chosen[0].columns, self._device, torch.float32
         )
         return Lesson(
             clean=clean.to(**place),
             noise=noise.to(**place),
             share=share.to(**place),
-            words=words.to(transformer.device),
-            pooled=torch.stack([each[1] for each in embedded]).to(transformer.device),
+            words=words.to(self._device),
+            pooled=torch.stack([each[1] for each in embedded]).to(self._device),
             picture_ids=ids,
             words_ids=torch.zeros(words.shape[1], 3, **place),
         )

@@ -20,13 +20,12 @@ from torch import Tensor, nn
 from starbooth.darkroom.adapters import Rack
 from starbooth.darkroom.lora_training.archive import FIELD, photos_in
 from starbooth.darkroom.lora_training.checkpoints import Checkpoints, write_weights
+from starbooth.darkroom.lora_training.course import Course
 from starbooth.darkroom.lora_training.lessons import KEPT, Lessons, Reader
-from starbooth.darkroom.lora_training.recipe import RANK, Diverged, Progress, Recipe, UnfitStart, Wishes
+from starbooth.darkroom.lora_training.recipe import RANK, Progress, Recipe, UnfitStart, Wishes
 from starbooth.darkroom.painter import LoraUnfit, Manners, Scene
 from starbooth.darkroom.schemas import refusal
 
-WARM_UP_STEPS = 10
-MOST_GRADIENT = 1.0
 SAMPLE_SIZE_PX = 512
 SAMPLE_STEPS = 12
 SAMPLE_GUIDANCE = 3.5
@@ -35,22 +34,27 @@ SAMPLE_EVERY_S = 4.0
 
 
 class Pace:
-    """When something that costs time is due: not too often, and never for more than a share of all time."""
+    """When something that costs time is due: not too often, and never for more than a share of all time.
+
+    What is done in its context is what was due.
+    """
 
     def __init__(self, *, least_s: float, share: float) -> None:
         self._least_s = least_s
         self._share = share
         self._cost_s = 0.0
-        self._last_s = time.monotonic()
+        self._last_s = self._began_s = time.monotonic()
 
     def is_due(self) -> bool:
         """Whether it is time again."""
         return time.monotonic() - self._last_s >= max(self._least_s, self._cost_s / self._share)
 
-    def done(self, began_s: float) -> None:
-        """It was done just now, having begun at `began_s` of the monotonic clock."""
+    def __enter__(self) -> None:
+        self._began_s = time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
         self._last_s = time.monotonic()
-        self._cost_s = self._last_s - began_s
+        self._cost_s = self._last_s - self._began_s
 
 
 class Teacher:
@@ -89,7 +93,10 @@ class Teacher:
                 return
         try:
             adapter = self._put_on_adapter()
-            ran = yield from self._learn(lessons, Checkpoints(folder, self._weights(adapter)), wishes)
+            weights = self._weights(adapter)
+            rate = self._recipe.learning_rate * self._manners.training_rate_factor
+            course = Course(self._transformer, weights.values(), rate=rate)
+            ran = yield from self._learn(lessons, course, Checkpoints(folder, weights), wishes)
             if not wishes.is_leaving:
                 write_weights(folder, self._transformer, adapter, base=self._base)
                 yield replace(now, step=ran, is_over=True)
@@ -148,77 +155,31 @@ class Teacher:
             if f".{adapter}." in name
         }
 
-    def _learn(self, lessons: Lessons, kept: Checkpoints, wishes: Wishes) -> Generator[Progress, None, int]:
+    def _learn(
+        self, lessons: Lessons, course: Course, kept: Checkpoints, wishes: Wishes
+    ) -> Generator[Progress, None, int]:
         """Step after step, to the last one, or until it is enough or the process leaves. Returns how many."""
-        recipe = self._recipe
-        rate = recipe.learning_rate * self._manners.training_rate_factor
-        optimiser = torch.optim.AdamW(kept.weights.values(), lr=rate, betas=(0.9, 0.99), weight_decay=1e-4)
-        step = kept.restore(optimiser)
+        steps, step = self._recipe.steps, kept.restore(course.optimiser)
         note = f"going on after step {step}" if step else ""
         keeping = Pace(least_s=KEEP_EVERY_S, share=0.05)
         sampling = Pace(least_s=SAMPLE_EVERY_S, share=0.1)
-        while step < recipe.steps and not (step and wishes.is_enough):
-            for group in optimiser.param_groups:
-                group["lr"] = rate * min(1.0, (step + 1) / WARM_UP_STEPS)
+        while step < steps and not (step and wishes.is_enough):
             self._rack.learn()
-            self._step(lessons, step, optimiser, list(kept.weights.values()))
+            course.take(lessons.lesson(step, batch=self._manners.training_batch), step)
             step += 1
-            progress = Progress(step=step, steps=recipe.steps, note=note)
+            progress = Progress(step=step, steps=steps, note=note)
             note = ""
             if wishes.is_leaving or keeping.is_due():
-                began_s = time.monotonic()
-                kept.keep(step, optimiser)
-                keeping.done(began_s)
+                with keeping:
+                    kept.keep(step, course.optimiser)
                 progress = replace(progress, is_kept=True)
-            if sampling.is_due() and not wishes.is_leaving and step < recipe.steps:
-                began_s = time.monotonic()
-                progress = replace(progress, sample=self._sample(lessons.first_words))
-                sampling.done(began_s)
+            if sampling.is_due() and not wishes.is_leaving and step < steps:
+                with sampling:
+                    progress = replace(progress, sample=self._sample(lessons.first_words))
             yield progress
             if progress.is_kept and wishes.is_leaving:
                 break
         return step
-
-    def _step(
-        self, lessons: Lessons, step: int, optimiser: torch.optim.Optimizer, weights: list[nn.Parameter]
-    ) -> None:
-        """Raises: Diverged."""
-        loss = self._loss(lessons, step)
-        if not torch.isfinite(loss):
-            raise Diverged
-        torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(weights, MOST_GRADIENT)
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
-
-    def _loss(self, lessons: Lessons, step: int) -> Tensor:
-        lesson = lessons.lesson(step, batch=self._manners.training_batch)
-        share = lesson.share[:, None, None]
-        noisy = (1 - share) * lesson.clean + share * lesson.noise
-        transformer = self._transformer
-        # A model whose guidance is distilled learns at strength 1, where it is the model without guidance.
-        guidance = torch.ones_like(lesson.share) if transformer.config.guidance_embeds else None
-        with (
-            torch.enable_grad(),
-            torch.autocast(transformer.device.type, torch.bfloat16, enabled=self._is_short),
-        ):
-            told = transformer(
-                hidden_states=noisy.to(transformer.dtype),
-                timestep=lesson.share,
-                guidance=guidance,
-                pooled_projections=lesson.pooled,
-                encoder_hidden_states=lesson.words,
-                txt_ids=lesson.words_ids,
-                img_ids=lesson.picture_ids,
-                return_dict=False,
-            )[0]
-            return nn.functional.mse_loss(told.float(), lesson.noise - lesson.clean)
-
-    @property
-    def _is_short(self) -> bool:
-        """Whether to reckon in bfloat16: where the device is quick at it, or the model is kept so."""
-        is_quick = self._transformer.device.type == "cuda" and torch.cuda.is_bf16_supported()
-        return is_quick or self._transformer.dtype is torch.bfloat16
 
     def _sample(self, words: str) -> Image.Image:
         """The same picture every time, but for what was learned."""
