@@ -13,10 +13,12 @@ from starbooth.base.database import Database
 from starbooth.domain.catalog.tables import LoraType
 from starbooth.domain.delivery.owe import Recipient
 from starbooth.domain.gallery.pictures import delete_doomed_files
+from starbooth.domain.models.own import delete_model
 from starbooth.domain.orders import run as orders
 from starbooth.domain.orders.end import OrderState
 from starbooth.domain.orders.errors import NoSuchOrder
 from starbooth.domain.orders.read import read_order
+from starbooth.domain.privacy.holdings import read_named
 from starbooth.domain.running.buying import start_orders
 from starbooth.domain.running.keeping import keep
 from starbooth.domain.running.outside import Outside
@@ -500,3 +502,19 @@ class TestStopping:
         async with running.database.transaction() as tx:
             await tx.execute(text("UPDATE starbooth.tickets SET engine = 'fal'"))
         assert not (await running.view()).keeps_lora_if_stopped
+
+
+class TestAModelThatIsDeleted:
+    async def test_leaves_no_file_that_anything_names(self, running: Scene) -> None:
+        running.engine.train(0, 90, preview=make_sample())
+        await running.look()
+        running.engine.finish_training(0, make_weights())
+        await running.look()
+        view = await running.view()
+        async with running.database.transaction() as tx:
+            await delete_model(tx, view.lora_id, user_id=running.guest)
+        assert await running.tidy() == []
+        async with running.database.transaction() as tx:
+            assert [each async for each in read_named(tx)] == []
+        after = await running.view()
+        assert (after.name, after.sample_key, after.may_try_again) == ("Clay", None, False)

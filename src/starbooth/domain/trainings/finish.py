@@ -54,6 +54,11 @@ async def record_training(tx: Tx, ended: EndedOrder, file_url: FileUrl) -> None:
         await _complete(tx, ended, row, file_url)
     else:
         await _fail(tx, ended, row)
+    # From now on the sample is the model's preview and nothing else, or gone.
+    await tx.execute(
+        sql("UPDATE starbooth.training_orders SET sample_key = NULL WHERE order_id = :order_id"),
+        {"order_id": ended.order_id},
+    )
     await _keep_photos(tx, ended, row)
 
 
@@ -108,10 +113,6 @@ async def _fail(tx: Tx, ended: EndedOrder, row: TrainingRow) -> None:
     for key in keys:
         if key is not None:
             await doom_file(tx, key)
-    await tx.execute(
-        sql("UPDATE starbooth.training_orders SET sample_key = NULL WHERE order_id = :order_id"),
-        {"order_id": ended.order_id},
-    )
 
 
 async def _end_training(

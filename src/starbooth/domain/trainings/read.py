@@ -12,9 +12,10 @@ from starbooth.domain.trainings.finish import price_of_steps
 class TrainingView:
     """One training at one moment.
 
-    step of steps: as the engine told last. sample_key: its newest picture in storage. photos: of how many it
-    learns. engine: that has it, None while none has. is_stop_asked: the guest wants it ended with what there
-    is. set_id: of its photos, None where they are gone for good; may_try_again: they can be used once more.
+    step of steps: as the engine told last. sample_key: its newest picture in storage, and in the end the
+    model's preview. photos: of how many it learns. engine: that has it, None while none has. is_stop_asked:
+    the guest wants it ended with what there is. set_id: of its photos, None where they are gone for good;
+    may_try_again: they can be used once more.
     """
 
     order_id: str
@@ -53,7 +54,9 @@ _VIEW = sql("""
         coalesce(s.state <> 'doomed', false)
             AND EXISTS (SELECT FROM starbooth.set_photos p WHERE p.set_id = t.set_id) AS may_try_again,
         o.request -> 'frozen' AS frozen, coalesce(l."name", o.request -> 'frozen' ->> 'name') AS name,
-        t.steps_ran, t.sample_key, o.price_stars, o.spent_stars, o.error_code, k.engine, k.facts,
+        t.steps_ran, coalesce(t.sample_key, CASE WHEN o.state = 'done' THEN
+            substring(l."previewImageUrl" from '/files/(models/[^?#]+)$') END) AS sample_key,
+        o.price_stars, o.spent_stars, o.error_code, k.engine, k.facts,
         t.stop_asked_at IS NOT NULL AS is_stop_asked
     FROM starbooth.training_orders t
     JOIN starbooth.orders o ON o.id = t.order_id
