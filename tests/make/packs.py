@@ -5,9 +5,9 @@ from itertools import count
 
 from starbooth.base.database import Database
 from starbooth.domain.delivery.owe import Recipient
-from starbooth.domain.generations.request import Limits
-from starbooth.domain.orders.place import PlacedOrder
-from starbooth.domain.packs.request import PackRequest, request_pack
+from starbooth.domain.generations.request import Limits, PictureRequest, request_pictures
+from starbooth.domain.orders.place import PlacedOrder, Source
+from starbooth.domain.packs.request import ask_for_pack
 from starbooth.domain.users.guests import Language
 
 LIMITS = Limits(active_orders=3, deadline=timedelta(minutes=15), series_discount_percent=20)
@@ -27,13 +27,14 @@ async def place_pack(
     request_key: str | None = None,
 ) -> PlacedOrder:
     """An order for a pack, in a transaction of its own."""
-    ask = PackRequest(
-        request_key=request_key or f"pack:{next(_KEYS)}",
-        user_id=user_id,
-        lora_id=lora_id,
-        pack=pack,
-        size=size,
-        language=Language.ENGLISH,
-    )
     async with database.transaction() as tx:
-        return await request_pack(tx, ask, limits=LIMITS, recipient=recipient, price_stars=price_stars)
+        asked = await ask_for_pack(tx, lora_id, pack, size, user_id=user_id, language=Language.ENGLISH)
+        ask = PictureRequest(
+            request_key=request_key or f"pack:{next(_KEYS)}",
+            user_id=user_id,
+            source=Source.BOT,
+            prompt=asked.prompt,
+            choices=asked.choices,
+            series=asked.series,
+        )
+        return await request_pictures(tx, ask, limits=LIMITS, recipient=recipient, price_stars=price_stars)

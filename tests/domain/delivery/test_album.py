@@ -157,7 +157,7 @@ async def open_scene(database: Database, guest: str) -> Scene:
         await owe.open_delivery(
             tx, placed.order_id, owe.Recipient(chat_id=7, reply_to_message_id=5, language=Language.ENGLISH)
         )
-    files = {f"pictures/corder/{number}.png": f"picture {number}".encode() for number in range(3)}
+    files = {f"pictures/corder/{number}.png": f"picture {number}".encode() for number in range(23)}
     return Scene(database, placed.order_id, MemoryStorage(files=files))
 
 
@@ -253,6 +253,69 @@ class TestKills:
         shown = Counter(scene.chat.shown())
         assert (shown[TILE], shown["done"]) == (6, 1)
         assert all(shown[words] == 1 for words in PICTURES)
+
+
+def pack(words: str, *, done: int, of: int = 12, void: int = 0) -> Screen:
+    """More pictures than one album holds: the first ones done, the last ones void."""
+    return screen(words, *["done"] * done, *["waits"] * (of - done - void), *["void"] * void)
+
+
+class TestSeveralAlbums:
+    async def test_each_is_sent_once_one_of_its_pictures_is_there_and_the_words_stay_below(
+        self, scene: Scene
+    ) -> None:
+        await scene.show(pack("waiting", done=0, of=23))
+        assert (scene.chat.shown(), scene.chat.calls) == (["waiting"], ["send_text"])
+        await scene.show(pack("painting", done=1, of=23))
+        assert scene.chat.shown() == [PICTURES[0], *[TILE] * 9, "painting"]
+        await scene.show(pack("painting on", done=9, of=23))
+        assert scene.chat.calls.count("send_text") == 2  # changed in place while no album is new
+        await scene.show(pack("done", done=23, of=23), is_final=True)
+        assert scene.chat.shown() == [*(f"picture {n} (no. {n})" for n in range(23)), "done"]
+        assert Counter(scene.chat.calls) == {
+            "send_album": 3,
+            "edit_picture": 23,
+            "send_text": 3,
+            "delete": 2,
+            "edit_text": 1,
+        }
+
+    async def test_of_an_album_without_a_picture_nothing_is_ever_sent(self, scene: Scene) -> None:
+        await scene.show(pack("painting", done=2))
+        await scene.show(pack("two came", done=2, void=10), is_final=True)
+        assert scene.chat.shown() == [PICTURES[0], PICTURES[1], "two came"]
+        assert scene.chat.calls.count("send_album") == 1
+
+    @pytest.mark.parametrize("moment", ["instead", "after"])
+    async def test_wherever_a_worker_dies_every_picture_arrives_once(
+        self, database: Database, guest: str, moment: str
+    ) -> None:
+        for dies_at in range(0, 21, 2 if moment == "after" else 3):
+            scene = await open_scene(database, guest)
+            scene.chat.troubles.extend([None] * dies_at + [(moment, Killed())])
+            for now, is_final in ((pack("painting", done=1), False), (pack("done", done=12), True)):
+                try:
+                    await scene.show(now, is_final=is_final)
+                except Killed:
+                    await scene.later()
+            shown = Counter(scene.chat.shown())
+            assert all(shown[f"picture {n} (no. {n})"] == 1 for n in range(12))
+            assert (shown["done"], scene.chat.shown()[-1]) == (1, "done")
+            assert shown[TILE] in (0, 2, 10)  # one album of tiles that nobody noted, at worst
+
+    async def test_patience_that_telegram_asks_for_costs_nothing_but_time(self, scene: Scene) -> None:
+        await scene.show(pack("waiting", done=0))
+        scene.chat.troubles.append(("instead", TooMany("slow down", retry_after_s=30)))
+        await scene.show(pack("painting", done=1))
+        assert scene.chat.shown() == ["waiting"]
+        await scene.later()
+        assert scene.chat.shown() == [PICTURES[0], *[TILE] * 9, "painting"]
+
+    async def test_words_that_are_too_old_to_be_taken_away_stay_where_they_are(self, scene: Scene) -> None:
+        await scene.show(pack("waiting", done=0))
+        scene.chat.troubles.extend([None, None, ("instead", TelegramRefused("message can't be deleted"))])
+        await scene.show(pack("painting", done=1))
+        assert scene.chat.shown()[:2] == ["painting", PICTURES[0]]
 
 
 class TestBadLuck:

@@ -9,12 +9,12 @@ from starbooth.domain.orders.end import OrderState
 from starbooth.domain.orders.read import read_order
 from starbooth.domain.orders.run import MOST_AT_ENGINES
 from starbooth.domain.packs.errors import NoSuchPack
-from starbooth.domain.packs.photo_packs import find_pack
-from starbooth.domain.packs.request import list_pack_models, price_of_pack, read_pack_model
+from starbooth.domain.packs.request import ask_for_pack, list_pack_models, price_of_pack
 from starbooth.domain.running.buying import start_orders
 from starbooth.domain.running.finish import cancel_waiting
 from starbooth.domain.running.outside import Outside
 from starbooth.domain.running.sweep import sweep
+from starbooth.domain.users.guests import Language
 from starbooth.outside.engine.contract import EngineRefused
 from tests.make.audits import assert_accounts_are_true
 from tests.make.engine import MemoryEngine
@@ -82,9 +82,8 @@ class TestPrice:
         async with database.transaction() as tx:
             prices = []
             for lora_id in (style, public):
-                model = await read_pack_model(tx, lora_id, user_id=ada)
-                pack = find_pack("places", lora_type=model.lora_type, size=8)
-                prices.append(await price_of_pack(tx, model, pack, 8, user_id=ada, limits=LIMITS))
+                asked = await ask_for_pack(tx, lora_id, "places", 8, user_id=ada, language=Language.ENGLISH)
+                prices.append(await price_of_pack(tx, asked, user_id=ada, limits=LIMITS))
         assert prices == [EIGHT_STARS, EIGHT_STARS + 2 * (8 - 3)]  # the first three uses are free of it
 
     async def test_a_public_model_is_paid_for_by_the_pictures_that_came(

@@ -26,7 +26,7 @@ class TestMoves:
         ],
     )
     def test_it_is_read_as_it_was_written(self, verb: Verb, value: str) -> None:
-        move = Move(verb=verb, order_id=ORDER, number=3, value=value)
+        move = Move(verb=verb, order_id=ORDER, number=39, value=value)
         assert len(str(move).encode()) <= 64
         assert parse_move(str(move)) == move
 
@@ -40,7 +40,8 @@ class TestMoves:
             "",
             "r:",
             f"r:z:{ORDER}:0",
-            f"r:p:{ORDER}:4",
+            f"r:p:{ORDER}:40",
+            f"r:p:{ORDER}:07",
             f"r:p:{ORDER}:-1",
             f"r:p:{ORDER}",
             f"r:p:{ORDER}:0:1",

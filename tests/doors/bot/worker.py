@@ -69,7 +69,7 @@ class Worker:
         """End one picture of several, and the order with its last one. Nothing is shown yet."""
         key = f"pictures/{order_id}/{number}.png"
         picture = io.BytesIO()
-        Image.new("RGB", (256, 192), (40 * number, 80, 120)).save(picture, "PNG")
+        Image.new("RGB", (256, 192), (40 * number % 256, 80, 120)).save(picture, "PNG")
         await self._storage.put(key, picture.getvalue(), "image/png")
         async with self._database.transaction() as tx:
             if error_code is None:

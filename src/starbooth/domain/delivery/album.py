@@ -3,6 +3,8 @@
 Only the sending of tiles cannot be repeated, so it is noted before and tried twice at most. At worst a second
 album of tiles is left behind; a picture arrives by an edit and is never doubled. What has no tile (its album
 was lost, or the guest deleted it) gets a message of its own, in the same way as an order for one picture.
+
+More pictures than an album holds are several albums, each of which is sent once one of its pictures is there.
 """
 
 import asyncio
@@ -24,6 +26,7 @@ from starbooth.outside.telegram.errors import Blocked, MessageGone, NotModified,
 
 _log = structlog.get_logger()
 _MOST_SENDS = 2
+ALBUM_SIZE = 10  # what Telegram puts together
 
 
 class AlbumMessenger(Protocol):
@@ -67,9 +70,11 @@ class Album:
     storage: Storage
     delivery: Delivery
     placed: dict[int, PlacedTile] = field(init=False)
+    sends: int = field(init=False)
 
     def __post_init__(self) -> None:
         self.placed = rows.read_tiles(self.delivery.album)
+        self.sends = self.delivery.album_sends
 
     async def show(self, tiles: Sequence[Tile]) -> bool:
         """Send, edit and delete until the chat shows these tiles. True where any stands in the chat.
@@ -77,14 +82,27 @@ class Album:
         Repeat: goes on where it stopped. Raises: Blocked, TelegramRefused, Unavailable.
         """
         await self._take_away([tile.number for tile in tiles if tile.is_void])
-        standing = [tile for tile in tiles if not tile.is_void]
-        if not self.placed and len(standing) > 1 and self.delivery.album_sends < _MOST_SENDS:
+        albums = [tiles[start : start + ALBUM_SIZE] for start in range(0, len(tiles), ALBUM_SIZE)]
+        for place, album in enumerate(albums):
+            if len(albums) == 1 or any(tile.file_key is not None for tile in album):
+                # At most one of several is tried twice, so that a chat that loses all is not flooded.
+                await self._show_album(
+                    [tile for tile in album if not tile.is_void], most_sends=place + _MOST_SENDS
+                )
+        return bool(self.placed)
+
+    def is_below(self, message_id: int) -> bool:
+        """Whether a tile stands below this message, where all of several albums should stand above it."""
+        return any(each.message_id > message_id for each in self.placed.values())
+
+    async def _show_album(self, standing: Sequence[Tile], *, most_sends: int) -> None:
+        is_there = any(tile.number in self.placed for tile in standing)
+        if not is_there and len(standing) > 1 and self.sends < most_sends:
             await self._send(standing)
         for tile in standing:
             placed = self.placed.get(tile.number)
             if tile.file_key is not None and (placed is None or placed.shows != tile.file_key):
                 await self._show_picture(tile, tile.file_key)
-        return bool(self.placed)
 
     async def _send(self, standing: Sequence[Tile]) -> None:
         bodies = [
@@ -93,6 +111,7 @@ class Album:
         ]
         async with self.database.statement() as tx:
             await rows.note_album_begun(tx, self.delivery.order_id)
+        self.sends += 1
         try:
             ids = await self.messenger.send_album(
                 bodies,

@@ -15,7 +15,7 @@ import structlog
 from starbooth.base.database import Database, Tx
 from starbooth.base.errors import Unavailable
 from starbooth.domain.delivery import owe
-from starbooth.domain.delivery.album import Album, AlbumMessenger
+from starbooth.domain.delivery.album import ALBUM_SIZE, Album, AlbumMessenger
 from starbooth.domain.delivery.owe import Delivery
 from starbooth.domain.delivery.screen import Screen
 from starbooth.domain.delivery.telegram_files import note_file_id
@@ -140,6 +140,9 @@ async def _put_into_chat(database: Database, showing: Showing, delivery: Deliver
         )
         if await album.show(screen.album):
             delivery = replace(delivery, reply_to_message_id=None)  # the album is the reply
+        is_behind = len(screen.album) > ALBUM_SIZE and message_id is not None and album.is_below(message_id)
+        if is_behind and message_id is not None and await _take_away(database, showing, delivery, message_id):
+            message_id = None
     if message_id is not None:
         if delivery.fingerprint == screen.fingerprint():
             return message_id
@@ -151,6 +154,17 @@ async def _put_into_chat(database: Database, showing: Showing, delivery: Deliver
         except MessageGone:
             _log.info("delivery.message_gone", order=delivery.order_id)
     return await _send_anew(database, showing, delivery, screen)
+
+
+async def _take_away(database: Database, showing: Showing, delivery: Delivery, message_id: int) -> bool:
+    """Take the message away, to send it anew below the newest album. False where it has to stay."""
+    try:
+        await showing.messenger.delete([message_id], chat_id=delivery.chat_id)
+    except TelegramRefused:  # older than two days
+        return False
+    async with database.statement() as tx:
+        await owe.note_message(tx, delivery.order_id, None)
+    return True
 
 
 async def _send_anew(database: Database, showing: Showing, delivery: Delivery, screen: Screen) -> int:

@@ -1,17 +1,15 @@
-"""Asking for a photo pack: an order for pictures like any other, whose words are ours."""
+"""What a photo pack asks for: pictures like any others, whose words are ours."""
 
 from dataclasses import dataclass
 
 from starbooth.base.database import Tx, sql
 from starbooth.domain.catalog.tables import LoraType
-from starbooth.domain.delivery.owe import Recipient
 from starbooth.domain.generations.asking import Asked
 from starbooth.domain.generations.choices import Choices, LoraChoice
 from starbooth.domain.generations.errors import LoraNotFound
 from starbooth.domain.generations.quote import quote
-from starbooth.domain.generations.request import Limits, PictureRequest, request_pictures, sale_of_series
-from starbooth.domain.orders.place import PlacedOrder, Source
-from starbooth.domain.packs.photo_packs import PhotoPack, find_pack
+from starbooth.domain.generations.request import Limits, sale_of_series
+from starbooth.domain.packs.photo_packs import find_pack
 from starbooth.domain.users.guests import Language
 
 # Own finished ones, and the public ones that operators have not taken out of the catalogue.
@@ -42,18 +40,6 @@ class PackModel:
     is_own: bool
 
 
-@dataclass(frozen=True, kw_only=True)
-class PackRequest:
-    """What a guest asks for: so many pictures of this pack, of this model."""
-
-    request_key: str
-    user_id: str
-    lora_id: str
-    pack: str
-    size: int
-    language: Language
-
-
 async def read_pack_model(tx: Tx, lora_id: str, *, user_id: str) -> PackModel:
     """A finished model of this guest, or a public one. Raises: LoraNotFound."""
     row = (await tx.execute(_ONE, {"lora_id": lora_id, "user_id": user_id})).first()
@@ -68,41 +54,24 @@ async def list_pack_models(tx: Tx, *, user_id: str, limit: int) -> tuple[PackMod
     return tuple(PackModel(**{**row._mapping, "lora_type": LoraType(row.lora_type)}) for row in rows)
 
 
-async def price_of_pack(
-    tx: Tx, model: PackModel, pack: PhotoPack, size: int, *, user_id: str, limits: Limits
-) -> int:
-    """What this guest would pay now, in stars. Raises: what `quote` raises."""
-    asked = _asked(model, pack, size, Language.ENGLISH)
-    found = await quote(tx, asked.choices, user_id=user_id, sale=sale_of_series(limits))
-    return found.price_stars
+async def ask_for_pack(
+    tx: Tx, lora_id: str, pack: str, size: int, *, user_id: str, language: Language
+) -> Asked:
+    """What to ask for to have so many pictures of this pack, of this model.
 
-
-async def request_pack(
-    tx: Tx, ask: PackRequest, *, limits: Limits, recipient: Recipient | None, price_stars: int
-) -> PlacedOrder:
-    """Place the order for a pack at the price that was shown. Repeat: the same key returns the first order.
-
-    Raises: LoraNotFound, NoSuchPack, and what `request_pictures` raises; then `tx` must be rolled back.
+    Raises: LoraNotFound, NoSuchPack.
     """
-    model = await read_pack_model(tx, ask.lora_id, user_id=ask.user_id)
-    pack = find_pack(ask.pack, lora_type=model.lora_type, size=ask.size)
-    asked = _asked(model, pack, ask.size, ask.language)
-    order = PictureRequest(
-        request_key=ask.request_key,
-        user_id=ask.user_id,
-        source=Source.BOT,
-        prompt=asked.prompt,
-        choices=asked.choices,
-        series=asked.series,
-    )
-    return await request_pictures(tx, order, limits=limits, recipient=recipient, price_stars=price_stars)
-
-
-def _asked(model: PackModel, pack: PhotoPack, size: int, language: Language) -> Asked:
+    model = await read_pack_model(tx, lora_id, user_id=user_id)
+    found = find_pack(pack, lora_type=model.lora_type, size=size)
     return Asked(
-        prompt=pack.title[language],
+        prompt=found.title[language],
         choices=Choices(
             base_model_id=model.base_model_id, count=size, loras=(LoraChoice(lora_id=model.lora_id),)
         ),
-        series=pack.series(size, subject=model.trigger_word),
+        series=found.series(size, subject=model.trigger_word),
     )
+
+
+async def price_of_pack(tx: Tx, asked: Asked, *, user_id: str, limits: Limits) -> int:
+    """What this guest would pay for it now, in stars. Raises: what `quote` raises."""
+    return (await quote(tx, asked.choices, user_id=user_id, sale=sale_of_series(limits))).price_stars

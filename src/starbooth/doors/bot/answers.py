@@ -251,6 +251,8 @@ def _word_plain_refusal(code: str, words: Words) -> Markup:
             return words.say("This message already ordered something else. Nothing more was charged.")
         case "no_such_order":
             return words.say("This is not one of your pictures. Nothing was charged.")
+        case "no_such_pack":
+            return words.say("This photo pack is not sold any more. Nothing was charged.")
         case "no_such_picture":
             return words.say("This picture is not there any more.")
         case "no_such_gallery":

@@ -16,6 +16,7 @@ class Command(StrEnum):
     GALLERY = "gallery"
     TRAIN = "train"
     MODELS = "models"
+    PACKS = "packs"
     BUY = "buy"
     BALANCE = "balance"
     PLAN = "plan"
@@ -81,6 +82,8 @@ def describe_command(command: Command, words: Words) -> str:
             return words.plain("A model from your photos")
         case Command.MODELS:
             return words.plain("Your models, and those of others")
+        case Command.PACKS:
+            return words.plain("Many pictures of a model at one press")
         case Command.BUY:
             return words.plain("Top up your stars")
         case Command.BALANCE:

@@ -50,6 +50,7 @@ from starbooth.doors.bot.models import models_router
 from starbooth.doors.bot.models_answers import take_model_answer
 from starbooth.doors.bot.models_review import review_router
 from starbooth.doors.bot.operators import operators_router
+from starbooth.doors.bot.packs import packs_router
 from starbooth.doors.bot.panel import panel_router
 from starbooth.doors.bot.panel_answers import ask_first, take_answer
 from starbooth.doors.bot.papers import papers_router
@@ -94,7 +95,7 @@ _BEFORE_CAPTIONS = (
 _AFTER_CAPTIONS = (
     *(shop_router, plan_router, operators_router, word_list_router),
     *(purse_router, panel_router, train_router, trainings_router),
-    *(results_router, gallery_router, models_router, review_router),
+    *(results_router, gallery_router, packs_router, models_router, review_router),
     *(gifts_router, papers_router),
 )
 _ALBUMS_REMEMBERED = 1000

@@ -13,8 +13,13 @@ from starbooth.domain.crafts import all_crafts
 from starbooth.domain.delivery.owe import Recipient
 from starbooth.domain.delivery.screen import Screen
 from starbooth.domain.generations.asking import Asked, read_asked
-from starbooth.domain.generations.quote import quote
-from starbooth.domain.generations.request import Limits, PictureRequest, request_pictures
+from starbooth.domain.generations.quote import ONE_BY_ONE, quote
+from starbooth.domain.generations.request import (
+    Limits,
+    PictureRequest,
+    request_pictures,
+    sale_of_series,
+)
 from starbooth.domain.orders.end import OrderState
 from starbooth.domain.orders.errors import NoSuchOrder
 from starbooth.domain.orders.place import Source
@@ -77,9 +82,14 @@ async def _again(
     )
 
 
-def again_of(view: OrderView) -> Asked:
-    """What to ask for to have an order once more: the same model, also where another is the default now."""
+def again_of(view: OrderView, number: int | None = None) -> Asked:
+    """What to ask for to have an order once more: the same model, also where another is the default now.
+
+    number: only what this picture of it was asked for; its count may be more than one all the same.
+    """
     asked = read_asked(view.request["asked"])
+    if number is not None:
+        asked = asked.of_picture(number)
     model_id = view.request["frozen"]["base_model_id"]
     return replace(asked, choices=replace(asked.choices, base_model_id=model_id, seed=None))
 
@@ -111,7 +121,8 @@ async def order_once(
         return Pressed(toast=words.plain("One is already on its way. Press again when it is there."))
     asked = again.asked
     photo_size_px = None if asked.photo is None else (asked.photo.width_px, asked.photo.height_px)
-    quoted = await quote(tx, asked.choices, user_id=again.user_id, photo_size_px=photo_size_px)
+    sale = ONE_BY_ONE if asked.series is None else sale_of_series(limits)
+    quoted = await quote(tx, asked.choices, user_id=again.user_id, photo_size_px=photo_size_px, sale=sale)
     if again.price_stars is not None and quoted.price_stars > again.price_stars:
         screen = render_dearer(words, press=repriced(quoted.price_stars), price_stars=quoted.price_stars)
         return Pressed(toast=words.plain("The price has changed."), screen=screen)
@@ -122,6 +133,7 @@ async def order_once(
         prompt=asked.prompt,
         choices=asked.choices,
         photo=asked.photo,
+        series=asked.series,
     )
     placed = await request_pictures(
         tx, ask, limits=limits, recipient=recipient, price_stars=quoted.price_stars

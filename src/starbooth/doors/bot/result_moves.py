@@ -10,13 +10,13 @@ from enum import StrEnum
 from starbooth.domain.generations.choices import Shape
 
 PREFIX = "r:"
-_FORM = re.compile(r"r:([a-z]):(c[a-z0-9]{24}):([0-3])(?::([a-z0-9_:]{1,24}))?")
+_FORM = re.compile(r"r:([a-z]):(c[a-z0-9]{24}):([0-9]|[1-3][0-9])(?::([a-z0-9_:]{1,24}))?")
 # What the first release put under its pictures. It added to the words then; now it keeps them.
 _OLD_LIKE = re.compile(r"like:(c[a-z0-9]{24}):([0-9]{1,6})")
 
 
 # What "Share" has the guest ask inline: this very picture.
-SHARE_QUERY = re.compile(r"#(c[a-z0-9]{24})-([0-3])")
+SHARE_QUERY = re.compile(r"#(c[a-z0-9]{24})-([0-9]|[1-3][0-9])")
 
 
 def share_query(order_id: str, number: int) -> str:

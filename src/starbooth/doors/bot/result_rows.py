@@ -13,12 +13,14 @@ from starbooth.domain.generations.choices import SIZES_PX, Shape
 from starbooth.domain.orders.read import OrderView
 from starbooth.doors.bot.actions import Action
 from starbooth.doors.bot.actions import Verb as OrderVerb
+from starbooth.doors.bot.packs_moves import pack_model_of, packs_button
 from starbooth.doors.bot.panel_pieces import name_shape
 from starbooth.doors.bot.pieces import BIN, FILE, KEPT, NOT_KEPT, SHARE
 from starbooth.doors.bot.result_moves import Move, Verb, share_query
 from starbooth.doors.bot.words import Words
 
 Row = tuple[Button, ...]
+_IN_ROW = 5  # so that a number and its sign fit a phone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,16 +68,19 @@ def first_rows(words: Words, result: Result) -> tuple[Row, ...]:
 
 
 def overview_rows(words: Words, result: Result) -> tuple[Row, ...]:
-    """Below an album: the whole once more, and each picture by its number."""
-    return ((again_button(words, result),), _pick_row(result))
+    """Below an album: the whole once more, or other packs of its model, and each picture by its number."""
+    lora_id = pack_model_of(result.view)
+    first = again_button(words, result) if lora_id is None else packs_button(words, lora_id)
+    return ((first,), *_pick_rows(result))
 
 
-def _pick_row(result: Result, shown: int | None = None) -> Row:
-    """A button for each picture of an album; the one that is shown bears a mark."""
-    return tuple(
+def _pick_rows(result: Result, shown: int | None = None) -> tuple[Row, ...]:
+    """Buttons for the pictures of an album; the one that is shown bears a mark."""
+    buttons = [
         _button(result, number, f"{'✓ ' if number == shown else '🖼 '}{number + 1}", Verb.VIEW)
         for number in numbers_of(result.view)
-    )
+    ]
+    return tuple(tuple(buttons[start : start + _IN_ROW]) for start in range(0, len(buttons), _IN_ROW))
 
 
 def again_button(words: Words, result: Result) -> Button:
@@ -100,7 +105,7 @@ def picture_rows(words: Words, result: Result, number: int, *, is_favourite: boo
     )
     shape = (_button(result, number, words.plain("Other shape"), Verb.SHAPES),)
     rows: tuple[Row, ...] = (
-        () if is_alone else _pick_row(result, number),
+        *(() if is_alone else _pick_rows(result, number)),
         ((again_button(words, result),) if is_alone else ()) + (vary if result.can_vary else ()),
         (_button(result, number, words.plain("Other words"), Verb.WORDS),)
         + (() if result.has_photo else shape),

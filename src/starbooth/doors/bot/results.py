@@ -202,7 +202,7 @@ class _Results:
         await self._desk.storage.put(photo.key, taken.body, "image/jpeg")
         async with self._desk.database.transaction() as tx:
             await keep_photo(tx, photo, user_id=met.guest.user_id)
-        asked = again_of(result.view)
+        asked = again_of(result.view, move.number)
         choices = replace(asked.choices, count=1, shape=None, strength=VARY_STRENGTH)
         return replace(asked, choices=choices, photo=photo)
 
@@ -231,7 +231,9 @@ class _Results:
             chat_id=met.guest.chat_id,
             prompt="",
             choices=replace(
-                again_of(result.view).choices, count=1, seed=result.view.pictures[move.number].seed
+                again_of(result.view, move.number).choices,
+                count=1,
+                seed=result.view.pictures[move.number].seed,
             ),
             photo=asked.photo,
         )
@@ -274,7 +276,7 @@ class _Results:
 
 def reshape(result: Result, number: int, shape: Shape) -> Asked:
     """The same words and the same seed in another shape."""
-    asked = again_of(result.view)
+    asked = again_of(result.view, number)
     seed = result.view.pictures[number].seed
     return replace(asked, choices=replace(asked.choices, count=1, seed=seed, shape=shape), photo=None)
 

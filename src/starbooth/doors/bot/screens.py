@@ -14,6 +14,7 @@ from starbooth.domain.orders.end import OrderState
 from starbooth.domain.orders.read import OrderView, Part
 from starbooth.domain.users.guests import Language
 from starbooth.doors.bot.actions import Action, Verb
+from starbooth.doors.bot.packs_moves import pack_model_of, packs_button
 from starbooth.doors.bot.pieces import bar, quote, stars, wait
 from starbooth.doors.bot.result_rows import Result, again_button, first_rows
 from starbooth.doors.bot.words import Words, words_for
@@ -154,11 +155,15 @@ def _failed(view: OrderView, words: Words) -> Screen:
         word_reason(view.error_code, words),
         _returned(view, words),
     ]
-    retry = Button(
-        label=words.plain("Try again · {price} ⭐", price=view.price_stars),
-        action=str(Action(verb=Verb.RETRY, order_id=view.order_id, price_stars=view.price_stars)),
-    )
-    return Screen(html=_join(Markup(" ").join(lines), quote(view.prompt)), rows=((retry,),))
+    return Screen(html=_join(Markup(" ").join(lines), quote(view.prompt)), rows=((_retry(view, words),),))
+
+
+def _retry(view: OrderView, words: Words) -> Button:
+    lora_id = pack_model_of(view)
+    if lora_id is not None:
+        return packs_button(words, lora_id)
+    action = Action(verb=Verb.RETRY, order_id=view.order_id, price_stars=view.price_stars)
+    return Button(label=words.plain("Try again · {price} ⭐", price=view.price_stars), action=str(action))
 
 
 def _cancelled(view: OrderView, words: Words) -> Screen:
