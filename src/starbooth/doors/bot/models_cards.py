@@ -11,6 +11,7 @@ from starbooth.domain.models.own import LONGEST_NAME
 from starbooth.domain.models.reports import Reason
 from starbooth.doors.bot.model_moves import Verb
 from starbooth.doors.bot.models_screens import COLUMNS, Row, button, join
+from starbooth.doors.bot.packs_moves import packs_button
 from starbooth.doors.bot.pieces import BIN, FILE, KEPT, NOT_KEPT, stars
 from starbooth.doors.bot.train_moves import Move as TrainMove
 from starbooth.doors.bot.train_moves import Verb as TrainVerb
@@ -29,7 +30,8 @@ def render_card(
         _own_standing(words, card, share_percent) if card.is_own else _price(words, card),
     ]
     rows = _own_rows(words, shown, card) if card.is_own else _public_rows(words, shown, card)
-    first = [(_use_button(words, shown, card, is_used=is_used),)] if card.is_finished else []
+    use = _use_button(words, shown, card, is_used=is_used)
+    first = [(use,), (packs_button(words, card.lora_id),)] if card.is_finished else []
     return Screen(html=join(*said), rows=(*first, *rows, (_page_button(words, shown),)))
 
 

@@ -8,6 +8,7 @@ from starbooth.domain.orders.read import OrderView
 from starbooth.domain.trainings.read import TrainingView
 from starbooth.domain.users.guests import Language
 from starbooth.doors.bot.actions import Action, Verb
+from starbooth.doors.bot.packs_moves import packs_button
 from starbooth.doors.bot.pieces import bar, stars, wait
 from starbooth.doors.bot.train_moves import Move
 from starbooth.doors.bot.train_moves import Verb as SetVerb
@@ -97,7 +98,7 @@ def _done(words: Words, training: TrainingView) -> tuple[str, tuple[Row, ...]]:
         label=words.plain("Make pictures with it"),
         action=str(TrainingMove(verb=TrainingVerb.PAINT, order_id=training.order_id)),
     )
-    return _join(*lines), ((paint,),)
+    return _join(*lines), ((paint,), (packs_button(words, training.lora_id),))
 
 
 def _failed(words: Words, training: TrainingView) -> tuple[str, tuple[Row, ...]]:
