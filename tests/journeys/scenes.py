@@ -312,6 +312,37 @@ async def trained(guest: Guest, language: str) -> None:
     await guest.wait_for(lambda message: paint in message.labels, after=after, timeout_s=_PATIENCE_S)
 
 
+async def privacy(guest: Guest, language: str) -> None:
+    """What is kept, and the buttons below it."""
+    await _answered(guest, "/privacy")
+
+
+async def privacy_photos(guest: Guest, language: str) -> None:
+    """Asked before photos go."""
+    await photo(guest, language)
+    paper = await _answered(guest, "/privacy")
+    await guest.press(paper, _label(language, "🖼 Delete my photos"))
+    await guest.wait_for(lambda message: bool(message.labels), after=paper)
+
+
+async def export(guest: Guest, language: str) -> None:
+    """All that is kept, as a file."""
+    await _painted(guest, language)
+    asked = await _answered(guest, "/export")
+    await guest.wait_for(lambda message: bool(message.document_id), after=asked, timeout_s=_PATIENCE_S)
+
+
+def _leaving(*labels: str) -> Scene:
+    async def scene(guest: Guest, language: str) -> None:
+        await _painted(guest, language)
+        await _press(guest, await _answered(guest, "/deletemyaccount"), language, *labels)
+        if len(labels) > 1:
+            last = (await guest.messages())[-1]
+            await guest.wait_for(lambda message: "/start" in message.text, after=last, timeout_s=_PATIENCE_S)
+
+    return scene
+
+
 SCENES: dict[str, Scene] = {
     "welcome": welcome,
     "settings": settings,
@@ -346,6 +377,12 @@ SCENES: dict[str, Scene] = {
     "trained": trained,
     "inline": inline,
     "group": group,
+    "privacy": privacy,
+    "privacy-photos": privacy_photos,
+    "export": export,
+    "leaving": _leaving(),
+    "leaving-surely": _leaving("Go on…"),
+    "left": _leaving("Go on…", "🗑 Yes, delete everything"),
 }
 
 

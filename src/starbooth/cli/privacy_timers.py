@@ -13,7 +13,7 @@ from starbooth.base import jobs
 from starbooth.base.clock import now
 from starbooth.cli.wiring import Booth
 from starbooth.domain.privacy.erasing import erase_accounts
-from starbooth.domain.privacy.exports import end_old_exports
+from starbooth.domain.privacy.exports import end_old_exports, forget_gone_exports
 from starbooth.domain.privacy.guest_photos import forget_old_sets
 from starbooth.domain.privacy.packing import build_next_export
 from starbooth.domain.privacy.strays import sweep_storage
@@ -55,10 +55,11 @@ class PrivacySweeps:
         async with self._booth.database.transaction() as tx:
             await end_old_exports(tx, limit=_EXPORTS_AT_ONCE)
 
-    async def forget_alerts(self) -> None:
-        """Let go of names in what the operators were told long ago."""
+    async def forget(self) -> None:
+        """Let go of names in what the operators were told long ago, and of exports that are gone."""
         async with self._booth.database.transaction() as tx:
             await forget_old_alerts(tx)
+            await forget_gone_exports(tx)
 
     async def compare_storage(self) -> None:
         """Once a day, have no file lie there that nobody names."""
@@ -73,6 +74,6 @@ def privacy_timers(booth: Booth, bot: Bot, *, stop: asyncio.Event) -> list[Await
         jobs.every(2.0, sweeps.erase_accounts, stop=stop),
         jobs.every(3.0, sweeps.build_exports, stop=stop),
         jobs.every(3.0, sweeps.send_exports, stop=stop),
-        jobs.every(3600.0, sweeps.forget_alerts, stop=stop),
+        jobs.every(3600.0, sweeps.forget, stop=stop),
         jobs.every(3600.0, sweeps.compare_storage, stop=stop),
     ]

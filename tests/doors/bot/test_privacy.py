@@ -16,6 +16,7 @@ from starbooth.base.ids import new_id
 from starbooth.base.settings import Settings
 from starbooth.domain.generations.request import Limits
 from starbooth.domain.gifts.before import Marks
+from starbooth.domain.gifts.promo import add_code, list_codes
 from starbooth.domain.privacy.erasing import erase_accounts
 from starbooth.domain.privacy.exports import end_old_exports
 from starbooth.domain.privacy.farewell import Belongings
@@ -34,6 +35,7 @@ from starbooth.doors.files.serve import stored_files
 from starbooth.outside.storage.store import open_storage
 from starbooth.outside.telegram.plans import TelegramPlans
 from tests.doors.bot.chat import answer_to, balance_of, start
+from tests.doors.bot.conftest import running_bot
 from tests.doors.bot.recording import RecordingSession
 from tests.doors.bot.test_screens import shown_length
 from tests.doors.bot.updates import press_update
@@ -273,3 +275,25 @@ class TestExport:
         assert await send_next_export(database, storage, bot)
         await assert_storage_is_true(database, storage)
         assert [key async for key in storage.list()] == []
+
+
+class TestGiftsOfWhoComesBack:
+    async def test_neither_a_code_nor_the_days_gift_comes_a_second_time(
+        self, ada: Guest, database: Database, settings: Settings, bot: Bot
+    ) -> None:
+        generous = settings.model_copy(update={"daily_stars": 7})
+        async with database.transaction() as tx:
+            await add_code(tx, typed="SPRING", amount_stars=5, uses=9, days=None, operator="command:test")
+        async with running_bot(database, generous, bot):
+            await start(ada)
+            await answer_to(ada, await ada.say("/promo spring"), "5 stars")
+            await answer_to(ada, await ada.say("/daily"), "7 stars")
+            asked = await answer_to(ada, await ada.say("/deletemyaccount"), "Delete your account?")
+            await ada.press(asked, "Go on…")
+            await ada.press(await now(ada, asked), "Yes, delete everything")
+            await answer_to(ada, await ada.say("/promo SPRING"), "You have used this code")
+            await answer_to(ada, await ada.say("/daily"), "You have had today")
+            assert await balance_of(database, ada) == 0
+            async with database.transaction() as tx:
+                (code,) = await list_codes(tx)
+        assert code.claims == 1

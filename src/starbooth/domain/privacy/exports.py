@@ -152,8 +152,12 @@ async def end_export(tx: Tx, export_id: str) -> None:
 
 async def end_old_exports(tx: Tx, *, limit: int) -> int:
     """Exports that were sent a day ago go; how many. Repeat: harmless, also several at once."""
-    await tx.execute(_FORGET)
     old = list((await tx.execute(_OLD, {"limit": limit})).scalars())
     for export_id in old:
         await end_export(tx, export_id)
     return len(old)
+
+
+async def forget_gone_exports(tx: Tx) -> None:
+    """That there was an export is forgotten after a month. Repeat: harmless."""
+    await tx.execute(_FORGET)

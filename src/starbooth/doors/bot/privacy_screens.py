@@ -127,8 +127,8 @@ def render_export_gone(words: Words) -> Screen:
 def render_leaving(words: Words, has: Belongings, *, user_id: str) -> Screen:
     """The first question before an account goes: what goes, and what stays."""
     goes = [
-        words.say_n("{n} picture", "{n} pictures", has.pictures),
-        words.say_n("{n} model", "{n} models", has.models),
+        words.say_n("{n} picture", "{n} pictures", has.pictures) if has.pictures else Markup(),
+        words.say_n("{n} model", "{n} models", has.models) if has.models else Markup(),
         words.say("your photos, settings, presets, albums, and all that you wrote"),
         words.say("{balance}, which are not paid back", balance=stars(words, has.stars))
         if has.stars > 0
@@ -142,9 +142,14 @@ def render_leaving(words: Words, has: Belongings, *, user_id: str) -> Screen:
             _what_ends(words, has),
             words.say(
                 "What stays are the figures of our accounts, under a name that tells nothing. Pictures in"
-                " this chat are yours to delete. Models that you made public are gone for others too; the"
-                " pictures that they made stay theirs."
+                " this chat are yours to delete."
             ),
+            words.say(
+                "Models that you made public are gone for others too; the pictures that they made stay"
+                " theirs."
+            )
+            if has.models
+            else Markup(),
             words.say(
                 "Of your payments we keep Telegram's numbers, yours among them: without them no payment"
                 " could be given back."
