@@ -14,6 +14,7 @@ from tests.doors.bot.chat import answer_to, balance_of, start
 from tests.doors.bot.panels import choose, deliver, now, press
 from tests.doors.bot.training import PEOPLE, THINGS, begin, chosen, counted, gathered
 from tests.doors.bot.updates import press_update, thing_update
+from tests.doors.bot.worker import Worker
 from tests.make.photos import as_bytes, draw_thing, zip_of
 from tests.playground.guest import Guest, Message
 
@@ -267,13 +268,15 @@ class TestConsent:
         assert await rows(database, "SELECT 1 FROM starbooth.set_photos") == []
 
 
-class TestOrdering:
-    async def agreed(self, ada: Guest, database: Database, *, stars: int = 2000) -> Message:
-        panel = await chosen(ada, database, stars=stars)
-        return await choose(ada, panel, "Go on", "I agree")
+async def agreed(ada: Guest, database: Database, *, stars: int = 2000) -> Message:
+    """A set that only has to be ordered."""
+    panel = await chosen(ada, database, stars=stars)
+    return await choose(ada, panel, "Go on", "I agree")
 
+
+class TestOrdering:
     async def test_many_presses_order_once(self, ada: Guest, database: Database) -> None:
-        panel = await self.agreed(ada, database)
+        panel = await agreed(ada, database)
         answers = await asyncio.gather(*(ada.press(panel, "Train it") for _ in range(5)))
         assert {answer["text"] for answer in answers if answer} == {"On its way: 240 stars.", "On its way."}
         ((kind, price),) = await rows(database, "SELECT kind, price_stars FROM starbooth.orders")
@@ -286,21 +289,21 @@ class TestOrdering:
     async def test_a_price_that_rose_is_shown_before_it_is_charged(
         self, ada: Guest, database: Database
     ) -> None:
-        panel = await self.agreed(ada, database)
+        panel = await agreed(ada, database)
         await execute(database, "UPDATE starbooth.training_offers SET stars_per_100_steps = 50")
         assert (await press(ada, panel, "Train it"))["text"] == "The price has changed."
         assert (await now(ada, panel)).labels[0] == "Train it · 500 ⭐"
         assert await balance_of(database, ada) == 2000
 
     async def test_too_few_stars_are_told_and_the_set_stays(self, ada: Guest, database: Database) -> None:
-        panel = await self.agreed(ada, database, stars=20)
+        panel = await agreed(ada, database, stars=20)
         answer = await press(ada, panel, "Train it")
         assert answer["text"].startswith("This costs 240 stars, and you have 20 stars.")
         assert (await now(ada, panel)).labels[0] == "Train it · 240 ⭐"
         assert await rows(database, "SELECT 1 FROM starbooth.orders") == []
 
     async def test_nobody_elses_buttons_do_anything(self, ada: Guest, database: Database) -> None:
-        panel = await self.agreed(ada, database)
+        panel = await agreed(ada, database)
         action = next(each for each in panel.buttons if "Train it" in each["text"])["callback_data"]
         await deliver(
             database,
@@ -309,3 +312,50 @@ class TestOrdering:
         )
         assert await rows(database, "SELECT 1 FROM starbooth.orders") == []
         assert await rows(database, "SELECT state FROM starbooth.photo_sets") == [("collecting",)]
+
+
+class TestUnderATraining:
+    @pytest.fixture
+    async def ordered(self, ada: Guest, database: Database, worker: Worker) -> Message:
+        """The message of a training that waits."""
+        panel = await agreed(ada, database)
+        await press(ada, panel, "Train it")
+        await worker.show()
+        return await ada.wait_for(lambda message: "My style is next." in message.text, after=panel)
+
+    async def test_one_that_waits_is_cancelled_at_once(
+        self, ada: Guest, database: Database, worker: Worker, ordered: Message
+    ) -> None:
+        await press(ada, ordered, "Cancel")
+        await worker.show()
+        assert "Try again with the same photos" in (await now(ada, ordered)).labels
+        assert await balance_of(database, ada) == 2000
+
+    async def test_failed_all_comes_back_and_the_same_photos_serve_again(
+        self, ada: Guest, database: Database, worker: Worker, ordered: Message
+    ) -> None:
+        (order_id,) = await worker.start()
+        await worker.finish(order_id, error_code="engine_unavailable")
+        failed = await now(ada, ordered)
+        assert "My style could not be learned." in failed.text
+        assert "240 stars are back with you." in failed.text
+        assert await balance_of(database, ada) == 2000
+        await press(ada, failed, "Try again with the same photos")
+        panel = await ada.wait_for(lambda message: "4 photos of 30" in message.text, after=failed)
+        panel = await choose(ada, panel, "Next ›", "Train it")
+        assert panel.labels == []
+        assert await balance_of(database, ada) == 1760
+
+    async def test_asked_to_stop_it_says_so_and_nobody_else_can_ask(
+        self, ada: Guest, database: Database, worker: Worker, ordered: Message
+    ) -> None:
+        (order_id,) = await worker.start()
+        await execute(database, "UPDATE starbooth.deliveries SET owed = owed + 1, due_at = now()")
+        await worker.show()
+        running = await now(ada, ordered)
+        assert "Step 0 of 1000." in running.text
+        await deliver(database, press_update(10**9, f"j:s:{order_id}", chat_id=7))
+        asked = "SELECT stop_asked_at IS NOT NULL FROM starbooth.training_orders"
+        assert await rows(database, asked) == [(False,)]
+        assert (await press(ada, running, "Stop now: pay 0 of 240"))["text"] == "It stops after this step."
+        assert await rows(database, asked) == [(True,)]

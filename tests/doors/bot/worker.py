@@ -18,9 +18,11 @@ from starbooth.domain.orders import run as orders
 from starbooth.domain.orders.end import OrderState
 from starbooth.domain.orders.read import OrderView, read_order
 from starbooth.domain.running.finish import finish_if_complete
+from starbooth.domain.trainings.read import read_training
 from starbooth.domain.users.guests import Language
 from starbooth.doors.bot.messenger import BotMessenger
 from starbooth.doors.bot.screens import render_order
+from starbooth.doors.bot.training_screens import render_training
 from starbooth.outside.storage.store import open_storage
 
 SLOTS = 2
@@ -46,9 +48,11 @@ class Worker:
             await show(self._database, self._showing, order_id)
 
     async def start(self, *, slots: int = SLOTS) -> list[str]:
-        """Start the next orders."""
+        """Start the next orders, and a training."""
         async with self._database.transaction() as tx:
-            claims = await orders.claim_next(tx, slots=slots, check_in=timedelta(seconds=60))
+            claims = await orders.claim_next(
+                tx, slots=slots, training_slots=1, check_in=timedelta(seconds=60)
+            )
         return [claim.order_id for claim in claims]
 
     async def finish(self, order_id: str, *, error_code: str | None = None) -> None:
@@ -118,6 +122,9 @@ async def _look(tx: Tx, order_id: str, language: Language, *, is_shared: bool) -
     view = await read_order(tx, order_id, slots=SLOTS)
     if view is None:
         return None
+    training = await read_training(tx, order_id)
+    if training is not None:
+        return Look(screen=render_training(view, training, language), is_final=view.has_ended)
     offer = await read_offer_of(tx, view) if view.state is OrderState.DONE else None
     screen = render_order(view, language, offer=offer, is_shared=is_shared)
     return Look(screen=screen, is_final=view.has_ended)
