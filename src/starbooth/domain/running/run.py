@@ -236,7 +236,9 @@ async def _try_file_again(
     database: Database, outside: Outside, claim: Claim, ticket: TicketRow, error: FileGone
 ) -> timedelta | None:
     if ticket.tries + 1 >= _MOST_TRIES_OF_A_FILE:
-        return await buy_again(database, outside, claim, ticket, error, most=_MOST_LOST_FILES)
+        # What has run to its end was billed: what is costly is not bought twice.
+        most = 0 if outside.crafts[ticket.kind].is_costly else _MOST_LOST_FILES
+        return await buy_again(database, outside, claim, ticket, error, most=most)
     async with database.statement() as tx:
         await orders.note_try(tx, order_id=ticket.order_id, number=ticket.number)
     return backoff(ticket.tries, error)

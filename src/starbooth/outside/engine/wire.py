@@ -134,6 +134,8 @@ class EngineHTTP(httpx.AsyncClient):
     async def _send_once(self, request: httpx.Request, *, limit_bytes: int) -> httpx.Response:
         response = await self.send(request, stream=True)
         try:
+            if int(response.headers.get("content-length", 0)) > limit_bytes:
+                raise _TooLarge(f"more than {limit_bytes} bytes")
             content = bytearray()
             async for chunk in response.aiter_bytes():
                 content += chunk
