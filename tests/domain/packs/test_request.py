@@ -1,10 +1,14 @@
 """A pack is one order at one price: paid for what came, a few pictures at a time, and in turn with others."""
 
+from datetime import timedelta
+
 import pytest
+from sqlalchemy import text
 
 from starbooth.base.database import Database
 from starbooth.domain.crafts import all_crafts
 from starbooth.domain.generations.errors import LoraNotFound, StarsMissing
+from starbooth.domain.orders import run
 from starbooth.domain.orders.end import OrderState
 from starbooth.domain.orders.read import read_order
 from starbooth.domain.orders.run import MOST_AT_ENGINES
@@ -182,6 +186,38 @@ class TestFairness:
         states = [(await read_order_row(database, each.order_id)).state for each in (pack, quick)]
         assert states == ["running", "running"]
         assert len(engine.purchases) == 5
+
+    async def test_packs_have_half_of_the_slots_and_small_orders_the_others(self, database: Database) -> None:
+        packs = []
+        for _ in range(3):
+            guest = await make_guest(database, stars=STARS)
+            packs.append(await place_pack(database, guest, await make_lora(database, guest)))
+        late = [await place_pictures(database, await make_guest(database, stars=STARS)) for _ in range(3)]
+        started = await claim(database, slots=4)
+        assert started == [each.order_id for each in (*packs[:2], *late[:2])]
+        assert await claim(database, slots=4) == []
+        assert await claim(database, slots=6) == [packs[2].order_id, late[2].order_id]
+
+    async def test_a_pack_leaves_the_only_slot_to_others_as_well(self, database: Database) -> None:
+        packs = []
+        for _ in range(2):
+            guest = await make_guest(database, stars=STARS)
+            packs.append(await place_pack(database, guest, await make_lora(database, guest)))
+        assert await claim(database, slots=1) == [packs[0].order_id]
+        guest = await make_guest(database, stars=STARS)
+        late = [await place_pictures(database, guest) for _ in range(2)]
+        assert await claim(database, slots=1) == [late[0].order_id]
+        assert await claim(database, slots=1) == []
+
+
+async def claim(database: Database, *, slots: int) -> list[str]:
+    """Start the next orders, oldest first."""
+    async with database.transaction() as tx:
+        started = {
+            each.order_id for each in await run.claim_next(tx, slots=slots, check_in=timedelta(minutes=1))
+        }
+        rows = await tx.execute(text("SELECT id FROM starbooth.orders ORDER BY created_at, id"))
+    return [order_id for (order_id,) in rows.all() if order_id in started]
 
 
 class TestBadLuck:

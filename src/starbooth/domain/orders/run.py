@@ -69,30 +69,47 @@ class TicketRow:
         return replace(self, engine=engine)
 
 
-def _next_of(kind: OrderKind, slots: str) -> str:
-    return f"""
-        SELECT id FROM (SELECT id FROM starbooth.orders
-        WHERE state = 'held' AND kind = '{kind.value}' AND deadline_at > now()
-            -- An order that nobody can take now must not hold a slot that others could use.
+# An order that nobody can take now must not hold a slot that others could use.
+_TAKEABLE = """state = 'held' AND deadline_at > now()
             AND (CAST(:engines AS text[]) IS NULL OR EXISTS (
                 SELECT FROM unnest(CAST(:engines AS text[])) AS engine (name)
                 WHERE (coalesce(jsonb_array_length(request -> 'frozen' -> 'engines'), 0) = 0
                         OR jsonb_exists(request -> 'frozen' -> 'engines', engine.name))
                     AND engine.name || ' ' || coalesce(request -> 'frozen' ->> 'endpoint', '')
-                        <> ALL (CAST(:shut AS text[]))))
+                        <> ALL (CAST(:shut AS text[]))))"""
+_LARGE = f"parts > {MOST_AT_ENGINES}"
+_LARGE_AT_WORK = f"""
+    (SELECT count(*) FROM starbooth.orders WHERE state = 'running' AND kind = 'generation' AND {_LARGE})
+"""  # noqa: S608 - our own constants
+
+
+def _next_of(kind: OrderKind, slots: str, *, more: str = "", besides: str = "0") -> str:
+    return f"""
+        SELECT id FROM (SELECT id FROM starbooth.orders
+        WHERE kind = '{kind.value}' AND {_TAKEABLE} {more}
         ORDER BY turn, created_at, id
-        LIMIT greatest(0, {slots} - (
+        LIMIT greatest(0, {slots} + {besides} - (
             SELECT count(*) FROM starbooth.orders WHERE state = 'running' AND kind = '{kind.value}'))
         FOR UPDATE SKIP LOCKED) {kind.value}
     """  # noqa: S608 - our own constants
 
 
+# Large orders have half of the slots at most. Where there is one slot, it is for others as well.
+_NEXT_PICTURES = _next_of(
+    OrderKind.GENERATION,
+    "CAST(:slots AS integer)",
+    more=f"""AND (NOT {_LARGE} OR id IN (
+            SELECT id FROM starbooth.orders WHERE kind = 'generation' AND {_LARGE} AND {_TAKEABLE}
+            ORDER BY turn, created_at, id
+            LIMIT greatest(0, greatest(1, CAST(:slots AS integer) / 2) - {_LARGE_AT_WORK})))""",  # noqa: S608
+    besides=f"(CASE WHEN CAST(:slots AS integer) = 1 THEN {_LARGE_AT_WORK} ELSE 0 END)",
+)
 # Each kind has slots of its own: a training of an hour keeps no picture waiting.
 _CLAIM = text(f"""
     UPDATE starbooth.orders SET state = 'running', attempt = attempt + 1, started_at = now(),
         check_at = now() + :check_in
     WHERE id IN (
-        {_next_of(OrderKind.GENERATION, ":slots")}
+        {_NEXT_PICTURES}
         UNION ALL
         {_next_of(OrderKind.TRAINING, ":training_slots")})
     RETURNING id, kind, attempt, request -> 'frozen' AS frozen
