@@ -7,6 +7,7 @@ prompt. What is compared is processor time, as the kernel counts it: neighbours 
 """
 
 import asyncio
+import os
 import statistics
 import tempfile
 import time
@@ -31,6 +32,7 @@ async def measure(*, rounds: int = ROUNDS) -> Measurement:
 
 
 def _measure(rounds: int) -> Measurement:
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the darkroom does, before torch is loaded
     with tempfile.TemporaryDirectory(prefix="lora-") as folder:
         photos = album_file(Path(folder), album(PHOTOS))
         ways = {

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.darkroom.albums import album, album_file
 from tests.darkroom.serving import KEY, Darkroom
 
 FOLDER = Path(__file__).parent / "js"
@@ -36,9 +37,9 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Any:
         tmp_path_factory.mktemp("javascript"), ("--painter", "instant", "--instant-seconds", "1.6")
     )
     darkroom.start()
-    node = subprocess.run(
-        ["node", str(FOLDER / "client.mjs"), darkroom.url, KEY], capture_output=True, text=True, timeout=120
-    )
+    photos = album_file(tmp_path_factory.mktemp("photos"), album())
+    command = ["node", str(FOLDER / "client.mjs"), darkroom.url, KEY, str(photos)]
+    node = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert node.returncode == 0, node.stderr
     yield json.loads(node.stdout)
     darkroom.stop()
@@ -103,6 +104,16 @@ class TestWebhook:
         assert seen["webhook"]["body"]["status"] == "OK"
         assert len(seen["webhook"]["body"]["payload"]["images"]) == 1
         assert (seen["webhook"]["isSigned"], seen["webhook"]["isSignedWhenChanged"]) == (True, False)
+
+
+class TestTraining:
+    def test_a_zip_in_the_input_is_uploaded_and_trained_from(self, seen: Any) -> None:
+        assert messages(seen["training"]["logs"]) == STEPS
+        made = seen["training"]["data"]
+        assert made["steps_ran"] == 4
+        weights, config = made["diffusers_lora_file"], made["config_file"]
+        assert len(httpx.get(weights["url"]).content) == weights["file_size"]
+        assert httpx.get(config["url"]).json()["instance_prompt"] == "zxq"
 
 
 class TestUpload:

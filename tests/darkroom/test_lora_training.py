@@ -364,6 +364,18 @@ def reader(manners: Manners, **changes: Any) -> Reader:
     return Reader(None, manners, recipe(None, **changes))
 
 
+class TestSavingMemory:
+    def test_it_changes_no_number(self, painter: FluxPainter, photos: Path, tmp_path: Path) -> None:
+        usual = learned(painter, tmp_path / "usual", recipe(photos, steps=2))
+        painter._pipeline.transformer.enable_gradient_checkpointing()
+        try:
+            saving = learned(painter, tmp_path / "saving", recipe(photos, steps=2))
+        finally:
+            painter._pipeline.transformer.disable_gradient_checkpointing()
+        for name, tensor in saving.items():
+            torch.testing.assert_close(tensor, usual[name], atol=1e-5, rtol=0)
+
+
 class TestReader:
     @pytest.mark.parametrize(
         ("size", "has_many", "expected"),

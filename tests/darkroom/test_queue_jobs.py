@@ -33,12 +33,17 @@ TRAINER = "fal-ai/flux-lora-fast-training"
 
 
 class Room:
-    """A queue on a journal, and the webhooks that it came to owe."""
+    """A queue on a journal, the webhooks that it came to owe, and the jobs that ended."""
 
     def __init__(self, folder: Path) -> None:
         self.owed: list[Webhook] = []
         self.journal = Journal(folder)
-        self.queue = JobQueue(self.journal, owe=self.owed.append, now=time.time)
+        self.ended: list[Job] = []
+        self.queue = self.new_queue()
+
+    def new_queue(self) -> JobQueue:
+        """Another queue on the same journal, as after a crash."""
+        return JobQueue(self.journal, owe=self.owed.append, let_go=self.ended.append, now=time.time)
 
 
 @pytest.fixture
@@ -60,7 +65,7 @@ class TestTake:
             await room.queue.accept(job(id))
         await room.queue.end(await room.queue.take(), DONE)
         await room.queue.take()
-        after_crash = JobQueue(room.journal, owe=room.owed.append, now=time.time)
+        after_crash = room.new_queue()
         assert after_crash.recover() == 2
         assert [(await after_crash.take()).job.id for _ in "bc"] == ["b", "c"]
 
@@ -105,7 +110,7 @@ class TestTrainings:
         await trainings.queue.count_attempt(live)
         for _ in range(2):
             assert await trainings.queue.finish("a") is Cancelling.REQUESTED
-        after_crash = JobQueue(trainings.journal, owe=trainings.owed.append, now=time.time)
+        after_crash = trainings.new_queue()
         after_crash.recover()
         # It has begun before, so it is not taken out of the line: there may be something to keep.
         assert await after_crash.finish("a") is Cancelling.REQUESTED
@@ -115,6 +120,10 @@ class TestTrainings:
         await after_crash.end(again, DONE)
         assert records.finishing(trainings.journal) == set()
         assert await after_crash.finish("a") is Cancelling.TOO_LATE
+
+    async def test_one_that_is_taken_out_of_the_line_is_let_go_too(self, trainings: Room) -> None:
+        await trainings.queue.cancel("b")
+        assert [job.id for job in trainings.ended] == ["b"]
 
     async def test_only_trainings_that_began_can_be_finished(self, trainings: Room) -> None:
         assert await trainings.queue.finish("c") is Cancelling.UNKNOWN
@@ -131,6 +140,7 @@ class TestEnd:
         assert found is not None
         assert found[1] == DONE
         assert room.queue.find("a") is None
+        assert [job.id for job in room.ended] == ["a"]
         assert [webhook.request_id for webhook in room.owed] == ["a"]
 
     async def test_an_ended_job_cannot_be_cancelled(self, room: Room) -> None:

@@ -181,6 +181,15 @@ class TestEarlyEnd:
         assert await end_early(slow, waiting) == (200, "OK")
         assert (await result(slow, waiting)).status_code == 499
 
+    async def test_an_inline_zip_goes_with_one_that_never_began(self, make_darkroom: MakeDarkroom) -> None:
+        darkroom = make_darkroom("--instant-seconds", "1")
+        async with darkroom.client() as http:
+            await submit(http)
+            request_id = await train(http, images_data_url=inline(ALBUM))
+            kept = len([*(darkroom.folder / "files").glob("*.zip")])
+            assert (await end_early(http, request_id, "cancel"))[0] == 200
+            assert len([*(darkroom.folder / "files").glob("*.zip")]) == kept - 1
+
     async def test_cancel_ends_it_without_weights_and_without_leavings(
         self, make_darkroom: MakeDarkroom
     ) -> None:

@@ -22,6 +22,7 @@ from starbooth.darkroom.files import FileStore
 from starbooth.darkroom.foreman import Foreman
 from starbooth.darkroom.gate import Gate, parsed_body
 from starbooth.darkroom.jobqueue import JobQueue
+from starbooth.darkroom.jobs import Job
 from starbooth.darkroom.journal import Journal
 from starbooth.darkroom.lora_training.archive import Archives
 from starbooth.darkroom.lora_training.results import Results
@@ -81,7 +82,7 @@ class Darkroom:
         self.uploads = Uploads(folder / "uploads", self.files, now=now)
         stranger = WebhookKey(Ed25519PrivateKey.generate(), user_id=settings.user_id)
         self.webhooks = Webhooks(self.journal, self.key, stranger, self.faults, now=now)
-        self.queue = JobQueue(self.journal, owe=self.webhooks.owe, now=now)
+        self.queue = JobQueue(self.journal, owe=self.webhooks.owe, let_go=self._let_go, now=now)
         files_url = f"{settings.public_url}/files/"
         self.loras = Loras(
             folder / "loras", self.files, files_url=files_url, origins=settings.lora_origins, now=now
@@ -141,6 +142,12 @@ class Darkroom:
             "painter": self.settings.painter_name,
             "device": None if device is None else str(device),
         }
+
+    def _let_go(self, job: Job) -> None:
+        """Delete what only an unfinished training needs: a few files. What a kill leaves the sweep finds."""
+        if job.is_training:
+            self.workshop.clear(job)
+            self.materials.drop(job.arguments)
 
     def _hire(self, painter: Painter) -> None:
         self.painter = painter

@@ -155,20 +155,12 @@ class Foreman:
             await self._queue.end(live, ending)
         finally:
             self._open_ends.release()
-        await self._clear(live)
 
     async def _hold(self, live: LiveJob) -> None:
         """A job under the fault `never`: in progress until somebody cancels it."""
         while not live.stop_asked:
             await live.next_change.wait()
         await self._queue.end(live, cancelled())
-        await self._clear(live)
-
-    async def _clear(self, live: LiveJob) -> None:
-        """Delete what only an unfinished training needs. A kill before leaves it to the sweep."""
-        if live.job.is_training:
-            await asyncio.to_thread(self._workshop.clear, live)
-            await asyncio.to_thread(self._materials.drop, live.job.arguments)
 
     async def _paint(self, painter: Painter, live: LiveJob, rule: Rule | None) -> Ending | None:
         """The end of a job; None when the server stops in the middle of it."""

@@ -35,10 +35,21 @@ class Cancelling(StrEnum):
 
 
 class JobQueue:
-    """Belongs to one event loop. `owe` is told of every webhook newly owed; `now` gives Unix time."""
+    """Belongs to one event loop. `owe` is told of every webhook newly owed; `now` gives Unix time.
 
-    def __init__(self, journal: Journal, *, owe: Callable[[Webhook], None], now: Callable[[], float]) -> None:
+    `let_go` is told of every job that has ended, however it did: what only an unfinished job needs can go.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        *,
+        owe: Callable[[Webhook], None],
+        let_go: Callable[[Job], None],
+        now: Callable[[], float],
+    ) -> None:
         self._journal = journal
+        self._let_go = let_go
         self._owe = owe
         self._now = now
         self._pictures, self._trainings = Line(), Line()
@@ -123,6 +134,7 @@ class JobQueue:
         self._live.pop(job.id, None)
         self._by_number.pop(job.number, None)
         live.announce()
+        self._let_go(job)
         if webhook is not None:
             self._owe(webhook)
 

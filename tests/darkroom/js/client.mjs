@@ -1,10 +1,11 @@
 // The official JavaScript client, unchanged but for the address. Prints one JSON object: what each call gave.
-// Usage: node client.mjs ENGINE KEY
+// Usage: node client.mjs ENGINE KEY ZIP
 import { createHash, createPublicKey, verify } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createFalClient } from "@fal-ai/client";
 
-const [engine, key] = process.argv.slice(2);
+const [engine, key, zip] = process.argv.slice(2);
 const hosts = [
   ["https://queue.fal.run", engine],
   ["https://fal.run", `${engine}/run`],
@@ -110,6 +111,16 @@ const pixels =
 const photo = new File([Buffer.from(pixels, "base64")], "photo.png", { type: "image/png" });
 // A file in the input is uploaded by the client itself.
 seen.fromPhoto = await fal.subscribe(`${id}/image-to-image`, { input: { prompt: "a boat", image_url: photo } });
+
+const album = new File([readFileSync(zip)], "photos.zip", { type: "application/zip" });
+const trainingUpdates = [];
+const trained = await fal.subscribe("fal-ai/flux-lora-fast-training", {
+  input: { images_data_url: album, steps: 4, trigger_word: "zxq" },
+  logs: true,
+  pollInterval: 50,
+  onQueueUpdate: (update) => trainingUpdates.push(update),
+});
+seen.training = { ...trained, logs: trainingUpdates.at(-1).logs };
 
 seen.run = await fal.run(id, { input });
 seen.upload = await fal.storage.upload(new File(["some text"], "a.txt", { type: "text/plain" }));

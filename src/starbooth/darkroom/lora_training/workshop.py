@@ -19,7 +19,7 @@ from starbooth.darkroom.easel import Easel
 from starbooth.darkroom.endings import by_rule, internal_error, refused
 from starbooth.darkroom.faults import Rule, TrainingFault
 from starbooth.darkroom.jobqueue import JobQueue
-from starbooth.darkroom.jobs import Ending, Json, LiveJob, Preview, State, cancelled
+from starbooth.darkroom.jobs import Ending, Job, Json, LiveJob, Preview, State, cancelled
 from starbooth.darkroom.lora_training.recipe import Diverged, Progress, Recipe, Trainer, UnfitStart, Wishes
 from starbooth.darkroom.lora_training.results import Results
 from starbooth.darkroom.schemas import InvalidInput, refusal
@@ -121,9 +121,9 @@ class Workshop:
             bench.wishes.is_leaving = True
             await self._easel.run(lambda: _exhaust(bench.work))
 
-    def clear(self, live: LiveJob) -> None:
+    def clear(self, job: Job) -> None:
         """Delete what an ended training has left: the photos' latents and checkpoints. Safe to repeat."""
-        shutil.rmtree(self._folder_of(live), ignore_errors=True)
+        shutil.rmtree(self._folder / job.id, ignore_errors=True)
 
     def sweep(self) -> None:
         """Delete what trainings have left that a kill kept from being cleared."""
