@@ -180,7 +180,7 @@ def _line(words: Words, pack: Pack, price_stars: int) -> Markup:
     if pictures:
         line += Markup(" ≈ {}").format(words.say_n("{n} picture", "{n} pictures", pictures))
     if pack.bonus_stars:
-        line += Markup(" · 🎁 {}").format(pack.bonus_stars)
+        line += Markup(" · 🎁\u00a0{}").format(pack.bonus_stars)
     return line
 
 
