@@ -6,12 +6,14 @@ from starbooth.outside.telegram import lean  # noqa: F401
 # isort: split
 import asyncio
 from collections.abc import Awaitable
+from datetime import timedelta
 
 from aiogram import Bot
 
 from starbooth.base import jobs
 from starbooth.base.clock import now
 from starbooth.cli.wiring import Booth
+from starbooth.domain.payments.forgetting import forget_old_differences
 from starbooth.domain.privacy.erasing import erase_accounts
 from starbooth.domain.privacy.exports import end_old_exports, forget_gone_exports
 from starbooth.domain.privacy.guest_photos import forget_old_sets
@@ -37,7 +39,8 @@ class PrivacySweeps:
 
     async def forget_photos(self) -> None:
         """Let photos for models go whose time is up."""
-        await forget_old_sets(self._booth.database, limit=_SETS_AT_ONCE)
+        life = timedelta(days=self._booth.settings.training_photos_days)
+        await forget_old_sets(self._booth.database, life=life, limit=_SETS_AT_ONCE)
 
     async def erase_accounts(self) -> None:
         """Go on with accounts that their guests deleted."""
@@ -59,6 +62,7 @@ class PrivacySweeps:
         """Let go of names in what the operators were told long ago, and of exports that are gone."""
         async with self._booth.database.transaction() as tx:
             await forget_old_alerts(tx)
+            await forget_old_differences(tx)
             await forget_gone_exports(tx)
 
     async def compare_storage(self) -> None:

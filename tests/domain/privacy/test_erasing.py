@@ -9,12 +9,14 @@ from sqlalchemy import event, text
 
 from starbooth.base.database import Database
 from starbooth.domain.gifts.before import WELCOME, Marks, promo_gift, was_given
+from starbooth.domain.payments.forgetting import forget_old_differences
 from starbooth.domain.payments.purchases import PurchaseKind
 from starbooth.domain.privacy.erased_rows import KEPT, OF_ACCOUNT
 from starbooth.domain.privacy.erasing import erase_accounts
 from starbooth.domain.privacy.farewell import begin_farewell, count_belongings
 from starbooth.domain.running.sweep import end_overdue
 from starbooth.domain.users.guests import Guest, Language, find_guest, meet
+from starbooth.domain.users.operators import forget_old_alerts
 from starbooth.outside.telegram.errors import ChargeUnknown, TelegramUnavailable
 from tests.make.audits import assert_accounts_are_true
 from tests.make.belongings import TELEGRAM_ID, WORD, dump, give_everything, rows_with
@@ -282,3 +284,28 @@ async def die_after(database: Database, steps: int, work: Callable[[], Awaitable
         pass
     finally:
         event.remove(engine, "before_cursor_execute", count)
+
+
+class TestOldNews:
+    async def test_what_operators_were_told_a_month_ago_names_nobody_any_more(
+        self, database: Database
+    ) -> None:
+        async with database.transaction() as tx:
+            for statement in (
+                """INSERT INTO starbooth.alerts (key, kind, facts, sent_at)
+                    SELECT n::text, 'payment_flagged', '{"username": "quokkaneedle"}',
+                        now() - make_interval(days => n) FROM unnest(ARRAY[29, 31]) AS ages (n)""",
+                """INSERT INTO starbooth.reconciliations (at, cursor, rows_read, report, is_clean)
+                    SELECT now() - make_interval(days => n), 0, 0,
+                        '{"differences": [{"facts": {"username": "quokkaneedle"}}]}', false
+                    FROM unnest(ARRAY[60, 50, 40]) AS ages (n)""",
+            ):
+                await tx.exec_driver_sql(statement)
+            await forget_old_alerts(tx)
+            await forget_old_differences(tx)
+        left = rows_with(await dump(database), WORD)
+        # The newest comparison stays whole, however old.
+        assert {name: len(rows) for name, rows in left.items()} == {
+            'starbooth."alerts"': 1,
+            'starbooth."reconciliations"': 1,
+        }

@@ -14,6 +14,7 @@ from starbooth.domain.privacy.farewell import begin_farewell
 from starbooth.domain.privacy.guest_photos import delete_photos, forget_old_sets
 from starbooth.domain.running.buying import start_orders
 from starbooth.domain.running.sweep import end_overdue, sweep
+from starbooth.domain.trainings.photo_sets import SET_LIFE
 from starbooth.domain.trainings.zips import take_back_zips
 from starbooth.domain.users.guests import find_guest
 from starbooth.outside.engine.contract import EngineRefused
@@ -66,7 +67,7 @@ async def loses_its_photos(scene: Scene) -> None:
         await delete_photos(tx, user_id=scene.guest)
     scene.engine.finish_training(0, make_weights(), steps_ran=31)
     await scene.look()
-    await forget_old_sets(scene.database, limit=10)
+    await forget_old_sets(scene.database, life=SET_LIFE, limit=10)
 
 
 async def loses_its_guest(scene: Scene) -> None:

@@ -1,5 +1,7 @@
 """Photos go in time, on demand and with the consent, and trainings of them are asked to stop."""
 
+from datetime import timedelta
+
 from sqlalchemy import text
 
 from starbooth.base.database import Database
@@ -10,6 +12,7 @@ from starbooth.domain.privacy.guest_photos import (
     forget_old_sets,
     withdraw_consents,
 )
+from starbooth.domain.trainings.photo_sets import SET_LIFE
 from tests.make.belongings import Everything, give_everything
 from tests.make.guests import make_guest
 from tests.make.holdings import assert_storage_is_true
@@ -28,7 +31,7 @@ async def ask(database: Database, statement: str) -> object:
 
 
 async def forget(database: Database) -> int:
-    return await forget_old_sets(database, limit=10)
+    return await forget_old_sets(database, life=SET_LIFE, limit=10)
 
 
 async def grow_old(database: Database) -> None:
@@ -66,6 +69,17 @@ class TestInTime:
         assert await forget(database) == 0
         await end_training(database, everything)
         assert await forget(database) == 1
+
+    async def test_a_set_that_is_gathered_lives_as_long_as_the_operator_says(
+        self, database: Database
+    ) -> None:
+        everything = await give_everything(database, MemoryStorage())
+        await end_training(database, everything)
+        await do(database, "UPDATE starbooth.photo_sets SET state = 'collecting', kept_until = now()")
+        assert await forget_old_sets(database, life=SET_LIFE + timedelta(hours=1), limit=10) == 0
+        await do(database, "UPDATE starbooth.photo_sets SET kept_until = now() + interval '6 days'")
+        assert await forget(database) == 0
+        assert await forget_old_sets(database, life=timedelta(days=1), limit=10) == 1
 
     async def test_a_set_that_was_doomed_goes_without_waiting(self, database: Database) -> None:
         everything = await give_everything(database, MemoryStorage())

@@ -9,15 +9,20 @@ stop and is paid by the steps that ran, as when its guest presses "stop".
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 
 from starbooth.base.database import Database, Tx, sql
 from starbooth.domain.trainings.errors import TooLateToStop
+from starbooth.domain.trainings.photo_sets import SET_LIFE
 from starbooth.domain.trainings.stop import ask_to_stop
 
-# A set goes when its time is up and no training needs it. The end of a training moves that time on.
+# A set goes when its time is up and no training needs it. The end of a training moves that time on. While a
+# set is gathered, every touch keeps it for `SET_LIFE`: the operator may want another life.
 _DUE = sql("""
     SELECT s.id FROM starbooth.photo_sets s
-    WHERE (s.kept_until <= now() OR s.state = 'doomed')
+    WHERE CASE s.state WHEN 'doomed' THEN true
+            WHEN 'collecting' THEN s.kept_until <= now() - CAST(:longer AS interval)
+            ELSE s.kept_until <= now() END
         AND NOT EXISTS (SELECT FROM starbooth.training_orders t JOIN starbooth.orders o ON o.id = t.order_id
             WHERE t.set_id = s.id AND o.state IN ('held', 'running'))
     ORDER BY s.kept_until LIMIT :limit FOR UPDATE SKIP LOCKED
@@ -123,13 +128,13 @@ async def withdraw_consents(tx: Tx, *, user_id: str) -> PhotosGone:
     return PhotosGone(photos=gone.photos, stopped=gone.stopped, consents=consents)
 
 
-async def forget_old_sets(database: Database, *, limit: int) -> int:
+async def forget_old_sets(database: Database, *, life: timedelta, limit: int) -> int:
     """Let photos for trainings go that are due, and doomed sets that nothing needs; how many sets.
 
-    Repeat: harmless, also several at once.
+    life: of a set that is gathered, from its last touch on. Repeat: harmless, also several at once.
     """
     async with database.transaction() as tx:
-        ids = list((await tx.execute(_DUE, {"limit": limit})).scalars())
+        ids = list((await tx.execute(_DUE, {"longer": life - SET_LIFE, "limit": limit})).scalars())
         await _doom(tx, ids)
         await tx.execute(_FORGET, {"ids": ids})
     return len(ids)

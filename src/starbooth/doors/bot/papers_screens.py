@@ -110,11 +110,13 @@ def render_privacy(words: Words, *, support: str, photo_days: int) -> Screen:
         ),
         words.say_n(
             "<b>Photos for models.</b> Photos that you gather for a model lose what they tell of place and"
-            " time, and a model learns from them only once you agreed. They are deleted {n} day after the"
-            " training, or after you last touched them.",
+            " time, and a model learns from them only once you agreed. For that they go to the engine as a"
+            " file that expires. They are deleted {n} day after the training, or after you last touched"
+            " them. The model is kept until you delete it in /models.",
             "<b>Photos for models.</b> Photos that you gather for a model lose what they tell of place and"
-            " time, and a model learns from them only once you agreed. They are deleted {n} days after the"
-            " training, or after you last touched them.",
+            " time, and a model learns from them only once you agreed. For that they go to the engine as a"
+            " file that expires. They are deleted {n} days after the training, or after you last touched"
+            " them. The model is kept until you delete it in /models.",
             photo_days,
         ),
         words.say(
