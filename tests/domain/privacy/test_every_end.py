@@ -19,12 +19,12 @@ from starbooth.domain.trainings.zips import take_back_zips
 from starbooth.domain.users.guests import find_guest
 from starbooth.outside.engine.contract import EngineRefused
 from tests.domain.privacy.test_erasing import Telegram, due_again
-from tests.domain.trainings.test_craft import Scene, open_scene
 from tests.make.engine import MemoryEngine
 from tests.make.guests import make_guest
 from tests.make.holdings import assert_storage_is_true, named_keys
 from tests.make.orders import let_pass, make_outside, place_pictures
 from tests.make.storage import MemoryStorage
+from tests.make.training_scene import Scene, open_scene
 from tests.make.trainings import make_sample, make_weights
 
 

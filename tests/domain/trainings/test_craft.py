@@ -3,44 +3,28 @@
 import io
 import json
 import zipfile
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import pytest
 from sqlalchemy import text
 
 from starbooth.base.database import Database
 from starbooth.domain.catalog.tables import LoraType
-from starbooth.domain.delivery.owe import Recipient
-from starbooth.domain.gallery.pictures import delete_doomed_files
-from starbooth.domain.models.own import delete_model
 from starbooth.domain.orders import run as orders
 from starbooth.domain.orders.end import OrderState
-from starbooth.domain.orders.errors import NoSuchOrder
 from starbooth.domain.orders.read import read_order
-from starbooth.domain.privacy.holdings import read_named
 from starbooth.domain.running.buying import start_orders
 from starbooth.domain.running.keeping import keep
-from starbooth.domain.running.outside import Outside
 from starbooth.domain.running.run import collect
 from starbooth.domain.running.sweep import end_overdue, stop_abandoned, sweep
-from starbooth.domain.trainings.errors import TooLateToStop
-from starbooth.domain.trainings.read import TrainingView, read_training
-from starbooth.domain.trainings.stop import ask_to_stop
 from starbooth.domain.trainings.zips import take_back_zips
-from starbooth.domain.users.guests import Language
 from starbooth.outside.engine.contract import (
     EngineRefused,
     EngineUnavailable,
-    RunFailed,
-    TicketLost,
-    Waiting,
 )
 from tests.make.audits import assert_accounts_are_true
-from tests.make.engine import MemoryEngine
-from tests.make.guests import make_guest, read_stars
+from tests.make.guests import read_stars
 from tests.make.orders import let_pass, make_outside, place_pictures
-from tests.make.storage import MemoryStorage
+from tests.make.training_scene import FUNDS, PRICE, Scene, open_scene
 from tests.make.trainings import (
     as_safetensors,
     make_photo_set,
@@ -49,74 +33,6 @@ from tests.make.trainings import (
     place_training,
     read_rows,
 )
-
-PRICE = 24
-FUNDS = 1000
-
-
-@dataclass
-class Scene:
-    """One guest's training on an engine in memory."""
-
-    database: Database
-    guest: str
-    set_id: str
-    order_id: str
-    engine: MemoryEngine
-    other: MemoryEngine
-    storage: MemoryStorage
-    outside: Outside
-
-    async def look(self, *, later: float = 2.0) -> None:
-        await let_pass(self.database, later)
-        await sweep(self.database, self.outside)
-
-    async def view(self) -> TrainingView:
-        async with self.database.transaction() as tx:
-            view = await read_training(tx, self.order_id)
-        assert view is not None
-        return view
-
-    async def stop(self) -> bool:
-        async with self.database.transaction() as tx:
-            return await ask_to_stop(tx, order_id=self.order_id, user_id=self.guest)
-
-    async def stars(self) -> int:
-        return (await read_stars(self.database, self.guest))[0]
-
-    async def tidy(self) -> Sequence[str]:
-        """What lies in storage beside the photos, once all that is due is gone."""
-        await take_back_zips(self.database, self.outside)
-        await delete_doomed_files(self.database, self.storage, limit=100)
-        return sorted(key for key in self.storage.files if not key.startswith("training/"))
-
-    async def lent(self) -> int:
-        async with self.database.transaction() as tx:
-            return int(await tx.scalar(text("SELECT count(*) FROM starbooth.lent_zips")))
-
-
-async def open_scene(
-    database: Database, *, lora_type: LoraType = LoraType.STYLE, steps: int = 100, photos: int = 4
-) -> Scene:
-    guest = await make_guest(database, stars=FUNDS, telegram_id=7)
-    engine, other = MemoryEngine(), MemoryEngine(name="other", can_stop_early=False)
-    storage = MemoryStorage()
-    outside = make_outside(engine, storage, other)
-    set_id = await make_photo_set(database, guest, storage, lora_type=lora_type, steps=steps, photos=photos)
-    chat = Recipient(chat_id=7, reply_to_message_id=None, language=Language.ENGLISH)
-    placed = await place_training(database, guest, set_id, recipient=chat)
-    return Scene(database, guest, set_id, placed.order_id, engine, other, storage, outside)
-
-
-@pytest.fixture
-async def waiting(database: Database) -> Scene:
-    return await open_scene(database)
-
-
-@pytest.fixture
-async def running(waiting: Scene) -> Scene:
-    assert await start_orders(waiting.database, waiting.outside) == 1
-    return waiting
 
 
 class TestBuying:
@@ -386,135 +302,3 @@ class TestFailed:
             await tx.execute(text("UPDATE starbooth.lent_zips SET expires_at = now()"))
         assert await take_back_zips(running.database, running.outside) == 1
         assert await running.lent() == 0
-
-
-class TestStopping:
-    async def test_one_that_waits_is_cancelled_and_costs_nothing(self, waiting: Scene) -> None:
-        assert await waiting.stop() is False
-        view = await waiting.view()
-        assert (view.state, view.spent_stars) == (OrderState.CANCELLED, 0)
-        rows = await read_rows(waiting.database, waiting.order_id)
-        assert (rows.lora["status"], rows.training["status"]) == ("FAILED", "FAILED")
-        assert rows.training["error"] == "cancelled"
-        assert await waiting.stars() == FUNDS
-
-    async def test_what_ran_is_paid_and_the_lora_is_kept(self, running: Scene) -> None:
-        running.engine.train(0, 55)
-        await running.look()
-        assert await running.stop() is True
-        assert (await running.view()).is_stop_asked
-        await running.look(later=0)
-        assert running.engine.stopped == ["memory-0"]
-        running.engine.finish_training(0, make_weights(), steps_ran=57)
-        await running.look()
-        view = await running.view()
-        assert (view.state, view.step, view.spent_stars) == (OrderState.DONE, 57, PRICE * 57 // 100)
-        rows = await read_rows(running.database, running.order_id)
-        assert (rows.lora["status"], rows.training["starsSpent"]) == ("COMPLETED", PRICE * 57 // 100)
-        assert rows.training["metadata"]["steps_ran"] == 57
-        assert await running.stars() == FUNDS - PRICE * 57 // 100
-        await assert_accounts_are_true(running.database)
-
-    async def test_an_engine_that_can_only_cancel_leaves_nothing_and_what_ran_is_paid(
-        self, running: Scene
-    ) -> None:
-        running.engine.train(0, 55)
-        await running.look()
-        await running.stop()
-        running.engine.refuse(0, EngineRefused("cancelled"))
-        await running.look(later=0)
-        view = await running.view()
-        assert (view.state, view.error_code) == (OrderState.CANCELLED, "stopped")
-        assert view.spent_stars == PRICE * 55 // 100
-        rows = await read_rows(running.database, running.order_id)
-        assert (rows.lora["status"], rows.training["status"]) == ("FAILED", "FAILED")
-        assert rows.training["metadata"]["steps_ran"] == 55
-        assert running.other.purchases == []
-        assert await running.stars() == FUNDS - PRICE * 55 // 100
-        await assert_accounts_are_true(running.database)
-
-    @pytest.mark.parametrize("end", [RunFailed("runner_disconnected"), TicketLost()])
-    async def test_what_was_stopped_is_not_bought_again_after_an_accident(
-        self, running: Scene, end: Exception
-    ) -> None:
-        running.engine.train(0, 55)
-        await running.look()
-        await running.stop()
-        running.engine.next_statuses.append(end)
-        await running.look(later=0)
-        view = await running.view()
-        assert (view.state, view.error_code) == (OrderState.CANCELLED, "stopped")
-        assert len(running.engine.purchases) + len(running.other.purchases) == 1
-
-    async def test_one_in_the_engines_queue_is_taken_out_of_it_and_costs_nothing(
-        self, running: Scene
-    ) -> None:
-        assert isinstance(running.engine._states["memory-0"], Waiting)
-        await running.stop()
-        await running.look(later=0)
-        assert (running.engine.cancelled, running.engine.stopped) == (["memory-0"], [])
-        running.engine.refuse(0, EngineRefused("cancelled"))
-        await running.look()
-        view = await running.view()
-        assert (view.state, view.spent_stars) == (OrderState.CANCELLED, 0)
-        assert await running.stars() == FUNDS
-
-    async def test_an_engine_that_finished_nevertheless_is_paid_what_it_had_told(
-        self, running: Scene
-    ) -> None:
-        running.engine.train(0, 55)
-        await running.look()
-        await running.stop()
-        running.engine.finish_training(0, make_weights())
-        await running.look(later=0)
-        view = await running.view()
-        assert (view.state, view.spent_stars) == (OrderState.DONE, PRICE * 55 // 100)
-
-    async def test_a_lora_of_no_step_is_none(self, running: Scene) -> None:
-        await running.stop()
-        running.engine.finish_training(0, make_weights(), steps_ran=0)
-        await running.look(later=0)
-        view = await running.view()
-        assert (view.state, view.spent_stars) == (OrderState.CANCELLED, 0)
-        assert await running.tidy() == []
-
-    async def test_pressing_twice_is_pressing_once(self, running: Scene) -> None:
-        running.engine.train(0, 55)
-        assert await running.stop()
-        assert await running.stop()
-        await running.look(later=0)
-        running.engine.finish_training(0, make_weights(), steps_ran=56)
-        await running.look()
-        with pytest.raises(TooLateToStop):
-            await running.stop()
-
-    async def test_somebody_elses_and_pictures_are_not_there(self, running: Scene) -> None:
-        stranger = await make_guest(running.database, stars=100)
-        pictures = await place_pictures(running.database, stranger)
-        for order_id in (running.order_id, pictures.order_id, "nothing"):
-            with pytest.raises(NoSuchOrder):
-                async with running.database.transaction() as tx:
-                    await ask_to_stop(tx, order_id=order_id, user_id=stranger)
-        assert not (await running.view()).is_stop_asked
-
-    async def test_the_view_knows_who_hands_out_a_lora(self, running: Scene) -> None:
-        assert (await running.view()).keeps_lora_if_stopped
-        async with running.database.transaction() as tx:
-            await tx.execute(text("UPDATE starbooth.tickets SET engine = 'fal'"))
-        assert not (await running.view()).keeps_lora_if_stopped
-
-
-class TestAModelThatIsDeleted:
-    async def test_leaves_no_file_that_anything_names(self, running: Scene) -> None:
-        running.engine.train(0, 90, preview=make_sample())
-        await running.look()
-        running.engine.finish_training(0, make_weights())
-        await running.look()
-        view = await running.view()
-        async with running.database.transaction() as tx:
-            await delete_model(tx, view.lora_id, user_id=running.guest)
-        assert await running.tidy() == []
-        async with running.database.transaction() as tx:
-            assert [each async for each in read_named(tx)] == []
-        after = await running.view()
-        assert (after.name, after.sample_key, after.may_try_again) == ("Clay", None, False)

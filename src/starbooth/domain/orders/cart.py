@@ -57,7 +57,8 @@ _READY = sql("""
     WHERE c.state = 'waiting' AND c.funded_at IS NOT NULL AND c.expires_at > now()
         AND u."stars" >= c.price_stars
         AND (SELECT count(*) FROM starbooth.orders o
-            WHERE o.user_id = c.user_id AND o.state IN ('held', 'running')) < :active_limit
+            WHERE o.user_id = c.user_id AND o.kind = 'generation' AND o.state IN ('held', 'running'))
+                < :active_limit
     ORDER BY c.funded_at LIMIT :limit
 """)
 

@@ -203,11 +203,11 @@ async def expected_wait(
 
 
 async def newest_active(tx: Tx, *, user_id: str) -> str | None:
-    """The guest's newest order that has not ended."""
+    """The guest's newest order for pictures that has not ended; a training only where there is none."""
     found = await tx.scalar(
         text(
             "SELECT id FROM starbooth.orders WHERE user_id = :user_id AND state IN ('held', 'running')"
-            " ORDER BY turn DESC, created_at DESC LIMIT 1"
+            " ORDER BY kind = 'training', turn DESC, created_at DESC LIMIT 1"
         ),
         {"user_id": user_id},
     )
@@ -221,7 +221,7 @@ async def newest_picture(tx: Tx, *, user_id: str) -> tuple[str, int] | None:
             text(
                 "SELECT t.file_key, o.spent_stars FROM starbooth.orders o"
                 " JOIN starbooth.tickets t ON t.order_id = o.id AND t.state = 'done'"
-                " WHERE o.user_id = :user_id AND o.state = 'done'"
+                " WHERE o.user_id = :user_id AND o.kind = 'generation' AND o.state = 'done'"
                 " ORDER BY o.created_at DESC, t.number LIMIT 1"
             ),
             {"user_id": user_id},

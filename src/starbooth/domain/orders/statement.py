@@ -17,7 +17,8 @@ _BATCH = 1000
 _COUNTS = """(t."status" IN ('COMPLETED', 'REFUNDED') OR (t."status" = 'PENDING' AND t."amount" < 0))"""
 _ROWS = """
     SELECT t."id" AS entry_id, t."createdAt" AS at, t."amount", t."type", t."status",
-        o.request -> 'asked' ->> 'prompt' AS prompt, t.metadata ->> 'reason' AS reason,
+        coalesce(o.request -> 'asked' ->> 'prompt', o.request -> 'frozen' ->> 'name') AS prompt,
+        t.metadata ->> 'reason' AS reason,
         t.metadata ->> 'code' AS promo_code, t.metadata ->> 'side' AS referral_side,
         of."type" AS of_type
     FROM public."StarTransaction" t
@@ -61,8 +62,8 @@ _SUM_ABOVE = sql(f"""
 class StatementEntry:
     """One movement. `at` is naive UTC, as the contract stores it; `balance_stars` is the balance after it.
 
-    prompt: of the order that it paid for or came back from. reason: as noted with it (an operator's words,
-    why an order ended, or which gift). of_kind: what a REFUND gives back.
+    prompt: of the order that it paid for or came back from; of a training, the model's name. reason: as noted
+    with it (an operator's words, why an order ended, or which gift). of_kind: what a REFUND gives back.
     """
 
     entry_id: str
