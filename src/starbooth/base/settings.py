@@ -156,6 +156,13 @@ class Settings(BaseSettings):
         default=7, ge=1, le=90, description="How long photos stay after a training, for another try."
     )
 
+    first_pictures: int = Field(
+        default=2,
+        ge=0,
+        le=4,
+        description="Pictures that a new model makes by itself, at no price. 0: none.",
+    )
+
     prompt_refusals: int = Field(
         default=5,
         ge=0,

@@ -39,6 +39,7 @@ from starbooth.domain.running.outside import Outside
 from starbooth.domain.running.run import COLLECT, collect
 from starbooth.domain.running.sweep import end_overdue, stop_abandoned, sweep
 from starbooth.domain.studio.drafts import forget_old_drafts
+from starbooth.domain.studio.first_pictures import order_first_pictures
 from starbooth.domain.trainings.cart import place_training_wish
 from starbooth.domain.trainings.read import read_training
 from starbooth.domain.trainings.zips import take_back_zips
@@ -236,6 +237,10 @@ def _timers(booth: Booth, desk: _Desk, stop: asyncio.Event) -> list[Any]:
             await forget_old_drafts(tx)
         await delete_old_photos(booth.database, booth.storage, limit=_PHOTOS_AT_ONCE)
 
+    async def paint_first_pictures() -> None:
+        count = booth.settings.first_pictures
+        await order_first_pictures(desk.database, limits=desk.limits, count=count)
+
     async def delete_files() -> None:
         await delete_doomed_files(booth.database, booth.storage, limit=_FILES_AT_ONCE)
 
@@ -252,6 +257,7 @@ def _timers(booth: Booth, desk: _Desk, stop: asyncio.Event) -> list[Any]:
         jobs.every(5.0, sweep_zips, stop=stop),
         jobs.every(1.0, sweep_deliveries, stop=stop),
         jobs.every(1.0, sweep_wishes, stop=stop),
+        jobs.every(2.0, paint_first_pictures, stop=stop),
         jobs.every(60.0, close_purchases, stop=stop),
         jobs.every(60.0, tidy_studio, stop=stop),
         jobs.every(5.0, delete_files, stop=stop),
