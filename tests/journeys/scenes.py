@@ -24,6 +24,7 @@ from tests.doors.bot.panels import now
 from tests.doors.bot.training import PEOPLE, THINGS
 from tests.journeys.house import House, Plan, opened_house
 from tests.journeys.scenes_of_models import MODEL_SCENES, model_scenes
+from tests.journeys.scenes_of_packs import PACK_SCENES, pack_scenes
 from tests.make.photos import as_bytes, draw_thing
 from tests.make.pictures import make_picture
 from tests.playground.group import make_group
@@ -414,7 +415,7 @@ async def play(house: House, names: Sequence[str], languages: Sequence[str], int
         for name in names:
             for language in languages:
                 async with Guest(house.playground_url, "Ada", language_code=language) as guest:
-                    pose = await (SCENES | model_scenes(house))[name](guest, language)
+                    pose = await (SCENES | model_scenes(house) | pack_scenes(house))[name](guest, language)
                     path = into / f"{name}-{language}"
                     await shoot(browser, house.playground_url, guest.user_id, path, pose)
                     print(name, language, flush=True)
@@ -457,9 +458,8 @@ if __name__ == "__main__":
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--into", type=Path, required=True)
-    parser.add_argument(
-        "--only", nargs="*", choices=[*SCENES, *MODEL_SCENES], default=[*SCENES, *MODEL_SCENES]
-    )
+    every = [*SCENES, *MODEL_SCENES, *PACK_SCENES]
+    parser.add_argument("--only", nargs="*", choices=every, default=every)
     parser.add_argument("--languages", nargs="*", choices=list(PROMPTS), default=list(PROMPTS))
     parser.add_argument("--tiny-flux", action="store_true")
     given = parser.parse_args()

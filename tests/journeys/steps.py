@@ -1,14 +1,17 @@
 """Steps that journeys through a whole house share."""
 
 import asyncio
+import json
+import struct
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from starbooth.base.database import Database
-from tests.doors.bot.buying import rows
+from tests.doors.bot.buying import execute, rows
 from tests.doors.bot.panels import choose, open_settings
 from tests.journeys.house import House
+from tests.make.loras import make_lora
 from tests.playground.guest import Guest, Message
 
 PATIENCE_S = 60.0
@@ -98,3 +101,26 @@ async def until_gone(house: House, key: str) -> None:
             return
         await asyncio.sleep(0.1)
     raise TimeoutError(key)
+
+
+def lora_weights() -> bytes:
+    """The least that the darkroom takes for a LoRA: one tensor of one number."""
+    tensor = {"dtype": "F32", "shape": [1, 1], "data_offsets": [0, 4]}
+    header = json.dumps({"transformer.x.lora_A.weight": tensor}).encode()
+    return struct.pack("<Q", len(header)) + header + struct.pack("<f", 0.5)
+
+
+async def give_lora(house: House, database: Database, guest: Guest, *, name: str = "Me") -> tuple[str, str]:
+    """A LoRA of this guest with its weights in the storage: its id, and their lasting address."""
+    [(user_id,)] = await rows(
+        database, 'SELECT "id" FROM public."User" WHERE "telegramId" = :id', id=str(guest.user_id)
+    )
+    lora_id = await make_lora(database, user_id, name=name, trigger_word="sks")
+    path = house.storage / "loras" / f"{lora_id}.safetensors"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(lora_weights())
+    url = f"{house.web_url}/files/loras/{path.name}"
+    await execute(
+        database, 'UPDATE public."LoraModel" SET "weightsUrl" = :url WHERE "id" = :id', url=url, id=lora_id
+    )
+    return lora_id, url

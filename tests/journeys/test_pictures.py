@@ -1,9 +1,7 @@
 """All that guests do with pictures, with real processes: choose, order several, vary, keep, share, delete."""
 
 import io
-import json
 import shutil
-import struct
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -16,12 +14,13 @@ from PIL import Image
 from starbooth.base.database import Database
 from starbooth.domain.pictures.marking import read_mark
 from starbooth.domain.prompts.expand import parse
-from tests.doors.bot.buying import execute, rows
 from tests.doors.bot.chat import answer_to, balance_of
 from tests.doors.bot.panels import choose, press
 from tests.journeys.house import House, Plan, opened_house
 from tests.journeys.steps import (
     PATIENCE_S,
+    give_lora,
+    lora_weights,
     orders_of,
     paint,
     result_of,
@@ -31,7 +30,6 @@ from tests.journeys.steps import (
     welcomed,
 )
 from tests.make.audits import assert_accounts_are_true
-from tests.make.loras import make_lora
 from tests.playground.group import make_group
 from tests.playground.guest import Guest, Message
 
@@ -200,18 +198,11 @@ async def shown(guest: Guest, message: Message, wanted: str) -> Message:
     )
 
 
-def lora_weights() -> bytes:
-    """The least that the darkroom takes for a LoRA: one tensor of one number."""
-    tensor = {"dtype": "F32", "shape": [1, 1], "data_offsets": [0, 4]}
-    header = json.dumps({"transformer.x.lora_A.weight": tensor}).encode()
-    return struct.pack("<Q", len(header)) + header + struct.pack("<f", 0.5)
-
-
 class TestLora:
     async def test_it_is_fetched_by_a_signed_link_and_changes_the_picture(
         self, house: House, database: Database, ada: Guest
     ) -> None:
-        weights_url = await self._train(house, database, ada)
+        _, weights_url = await give_lora(house, database, ada)
         panel = await set_choices(ada, "LoRAs:", "+ Me (yours)", "+", "‹ Back", "Seed:", "Write a number")
         await ada.say("7")
         await shown(ada, panel, "LoRAs: Me 1.1")
@@ -235,24 +226,6 @@ class TestLora:
         recipe = read_mark(with_lora.read_bytes())
         assert recipe is not None
         assert [(name, round(weight, 1)) for name, weight in recipe.loras] == [("Me", 1.1)]
-
-    async def _train(self, house: House, database: Database, guest: Guest) -> str:
-        """A LoRA of this guest with its weights in the storage. Returns its lasting address."""
-        [(user_id,)] = await rows(
-            database, 'SELECT "id" FROM public."User" WHERE "telegramId" = :id', id=str(guest.user_id)
-        )
-        lora_id = await make_lora(database, user_id, name="Me", trigger_word="sks")
-        path = house.storage / "loras" / f"{lora_id}.safetensors"
-        path.parent.mkdir()
-        path.write_bytes(lora_weights())
-        url = f"{house.web_url}/files/loras/{path.name}"
-        await execute(
-            database,
-            'UPDATE public."LoraModel" SET "weightsUrl" = :url WHERE "id" = :id',
-            url=url,
-            id=lora_id,
-        )
-        return url
 
 
 def colour(path: Path) -> object:

@@ -67,7 +67,7 @@ class TestChoosing:
     ) -> None:
         sale = await open_pack(ada)
         assert sale.labels == ["8 pictures · 19 ⭐", "20 pictures · 48 ⭐", "40 pictures · 96 ⭐", "‹ Back"]
-        assert "That is 20 % less than one by one." in sale.text
+        assert "A pack costs 20 % less than the same pictures one by one." in sale.text
         assert "Of which one?" in (await choose(ada, sale, "‹ Back", "‹ Back")).text
 
     async def test_a_model_that_cannot_be_used_any_more_is_refused(

@@ -42,10 +42,9 @@ def render_packs(words: Words, language: Language, model: PackModel, packs: Sequ
         )
         for pack in packs
     ]
-    rows = [tuple(buttons[start : start + 2]) for start in range(0, len(buttons), 2)]
     back = Button(label=words.plain("‹ Back"), action=str(Move(verb=Verb.MODELS)))
     title = words.say("📸 <b>Photo packs of {model}</b>", model=shorten(model.name, limit=_LONGEST_NAME))
-    return _screen(title, lines, rows=[*rows, (back,)])
+    return _screen(title, lines, rows=[*((each,) for each in buttons), (back,)])
 
 
 def render_pack(
@@ -65,7 +64,9 @@ def render_pack(
         model=shorten(model.name, limit=_LONGEST_NAME),
     )
     told = words.say("The pictures come as they are ready. You pay for those that come, and for no others.")
-    cheaper = words.say("That is {percent} % less than one by one.", percent=discount_percent)
+    cheaper = words.say(
+        "A pack costs {percent} % less than the same pictures one by one.", percent=discount_percent
+    )
     rows = [(_size_button(words, model, pack, size, price),) for size, price in prices.items()]
     back = Button(label=words.plain("‹ Back"), action=str(Move(verb=Verb.MODEL, lora_id=model.lora_id)))
     return _screen(
