@@ -1,4 +1,4 @@
-"""What the pictures cost and brought, for the operator."""
+"""What pictures and trainings cost and brought, for the operator."""
 
 import sys
 from collections.abc import Sequence
@@ -15,21 +15,21 @@ from starbooth.outside.engine.prices import AS_OF
 
 
 async def print_costs(settings: Settings, *, days: int) -> int:
-    """Print pictures, income and cost by model and engine over the last days. Returns the exit status."""
+    """Print what was made, income and cost by model and engine, of so many days. Returns the exit status."""
     async with open_booth(settings, connections=1) as booth, booth.database.transaction() as tx:
         lines = await read_costs(tx, age=timedelta(days=days))
     if not lines:
-        print(f"No order for pictures ended in the last {days} days.")
+        print(f"No order ended in the last {days} days.")
         return 0
     Console(width=None if sys.stdout.isatty() else 160).print(_table(lines))
     print(f"At fal.ai's list prices of {AS_OF:%d.%m.%Y}, not from its bill.")
     if any(line.unpriced for line in lines):
-        print("The cost of unpriced pictures is not known and not in the sums.")
+        print("The cost of what is unpriced is not known and not in the sums.")
     return 0
 
 
 def _table(lines: Sequence[CostLine]) -> Table:
-    numbers = ("pictures", "failed", "income ⭐", "cost $", "$ per picture", "unpriced")
+    numbers = ("made", "failed", "income ⭐", "cost $", "$ each", "unpriced")
     table = Table("model", "engine", show_footer=True)
     total = _total(lines)
     for name, footer in zip(numbers, _figures(total), strict=True):
@@ -41,10 +41,10 @@ def _table(lines: Sequence[CostLine]) -> Table:
 
 
 def _figures(line: CostLine) -> tuple[str, ...]:
-    priced = line.pictures - line.unpriced
+    priced = line.made - line.unpriced
     each = f"{line.cost_usd / priced:.4f}" if priced else "–"
     return (
-        f"{line.pictures}",
+        f"{line.made}",
         f"{line.failed}",
         f"{line.stars:.0f}",
         f"{line.cost_usd:.2f}",
@@ -57,7 +57,7 @@ def _total(lines: Sequence[CostLine]) -> CostLine:
     return CostLine(
         model="",
         engine="",
-        pictures=sum(line.pictures for line in lines),
+        made=sum(line.made for line in lines),
         failed=sum(line.failed for line in lines),
         stars=sum((line.stars for line in lines), Decimal(0)),
         cost_usd=sum((line.cost_usd for line in lines), Decimal(0)),

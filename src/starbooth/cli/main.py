@@ -244,7 +244,7 @@ def storage(
 def costs(
     days: Annotated[int, typer.Option(min=1, max=3650, help="Of how many last days.")] = 30,
 ) -> None:
-    """Add up what pictures cost and what guests paid for them, by model and engine."""
+    """Add up what pictures and trainings cost and what guests paid for them, by model and engine."""
     from starbooth.cli.costs import print_costs
 
     sys.exit(_await(print_costs(_settings(), days=days)))

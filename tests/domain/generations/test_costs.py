@@ -37,7 +37,7 @@ class TestCosts:
         assert kept == [0, 1, 3]
         assert await read_stars(database, guest) == (11, 9, 0)
         [line] = await lines(database)
-        assert (line.engine, line.pictures, line.failed, line.unpriced) == ("memory", 3, 1, 0)
+        assert (line.engine, line.made, line.failed, line.unpriced) == ("memory", 3, 1, 0)
         assert (line.stars, line.cost_usd) == (Decimal(9), Decimal("0.100"))  # the engine painted all four
 
     async def test_lines_by_engine_add_up_and_what_has_no_price_is_named(self, database: Database) -> None:

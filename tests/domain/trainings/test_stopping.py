@@ -1,10 +1,12 @@
 """A training that its guest ends early, and what is left beside it."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from sqlalchemy import text
 
+from starbooth.domain.generations.costs import read_costs
 from starbooth.domain.models.own import delete_model
 from starbooth.domain.orders import cart
 from starbooth.domain.orders.cart import Wish
@@ -13,6 +15,7 @@ from starbooth.domain.orders.errors import NoSuchOrder
 from starbooth.domain.orders.read import newest_active, newest_picture
 from starbooth.domain.orders.statement import read_newest
 from starbooth.domain.privacy.holdings import read_named
+from starbooth.domain.running.buying import start_orders
 from starbooth.domain.stars.tables import TransactionType
 from starbooth.domain.trainings.errors import TooLateToStop
 from starbooth.domain.trainings.stop import ask_to_stop
@@ -191,3 +194,24 @@ class TestBesidePictures:
             await cart.remember(tx, wish, life=timedelta(hours=1))
             await cart.fund(tx, running.guest)
             assert await cart.find_ready(tx, active_limit=1, limit=5) == [running.guest]
+
+
+class TestCosts:
+    async def test_trainings_have_lines_of_their_own_and_what_was_stopped_is_income(
+        self, running: Scene
+    ) -> None:
+        running.engine.train(0, 50)
+        await running.look()
+        await running.stop()
+        running.engine.refuse(0, EngineRefused("cancelled"))
+        await running.look(later=0)
+        await place_pictures(running.database, running.guest)
+        await start_orders(running.database, running.outside)
+        running.engine.finish(1)
+        await running.look()
+        async with running.database.transaction() as tx:
+            lines = await read_costs(tx, age=timedelta(days=1))
+        assert [(line.model, line.made, line.failed, line.stars) for line in lines] == [
+            ("Flux", 1, 0, Decimal(3)),
+            ("training: STYLE", 0, 1, Decimal(PRICE // 2)),
+        ]

@@ -1,4 +1,4 @@
-"""What pictures cost the operator and what guests paid for them, added up from the tickets."""
+"""What pictures and trainings cost the operator and what guests paid for them, added up from the tickets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,18 +9,21 @@ from starbooth.base.database import Tx, sql
 
 # An order's stars are shared among its pictures, so that a line by engine adds up as one by model does.
 _COSTS = sql("""
-    SELECT coalesce(o.request -> 'frozen' ->> 'model_name', '') AS model,
+    SELECT CASE o.kind WHEN 'training'
+            THEN 'training: ' || coalesce(o.request -> 'frozen' ->> 'lora_type', '')
+            ELSE coalesce(o.request -> 'frozen' ->> 'model_name', '') END AS model,
         coalesce(t.engine, '') AS engine,
-        count(*) FILTER (WHERE t.state = 'done') AS pictures,
+        count(*) FILTER (WHERE t.state = 'done') AS made,
         count(*) FILTER (WHERE t.state = 'failed') AS failed,
-        coalesce(sum(CAST(o.spent_stars AS numeric) / done.n) FILTER (WHERE t.state = 'done'), 0) AS stars,
+        coalesce(sum(CAST(o.spent_stars AS numeric) / coalesce(nullif(done.n, 0), o.parts))
+            FILTER (WHERE t.state = 'done' OR done.n = 0), 0) AS stars,
         coalesce(sum(CAST(t.facts ->> 'cost_usd' AS numeric)), 0) AS cost_usd,
         count(*) FILTER (WHERE t.state = 'done' AND t.facts ->> 'cost_usd' IS NULL) AS unpriced
     FROM starbooth.orders o
     JOIN starbooth.tickets t ON t.order_id = o.id
     CROSS JOIN LATERAL (
         SELECT count(*) AS n FROM starbooth.tickets d WHERE d.order_id = o.id AND d.state = 'done') done
-    WHERE o.kind = 'generation' AND o.ended_at > now() - CAST(:age AS interval)
+    WHERE o.ended_at > now() - CAST(:age AS interval)
     GROUP BY 1, 2 HAVING count(*) FILTER (WHERE t.state IN ('done', 'failed')) > 0
     ORDER BY 1, 2
 """)
@@ -28,15 +31,16 @@ _COSTS = sql("""
 
 @dataclass(frozen=True, kw_only=True)
 class CostLine:
-    """One model at one engine. stars: what guests paid for its pictures, gifts included.
+    """One model at one engine, or one kind of training. stars: what guests paid for it, gifts included.
 
-    failed: requests that brought no picture; what they cost nevertheless is in `cost_usd`, where the engine
-    had finished them. unpriced: pictures whose cost is not known, so not in `cost_usd`.
+    made: pictures, or LoRAs. failed: requests that brought none; what they cost nevertheless is in
+    `cost_usd`, where the engine had finished them. unpriced: those whose cost is not known, so not in
+    `cost_usd`.
     """
 
     model: str
     engine: str
-    pictures: int
+    made: int
     failed: int
     stars: Decimal
     cost_usd: Decimal
