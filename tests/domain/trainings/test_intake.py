@@ -32,10 +32,10 @@ class Table:
         async with self.database.transaction() as tx:
             return await photo_sets.read_set_photos(tx, self.photo_set.set_id)
 
-    async def refused(self) -> Sequence[tuple[str, PhotoFlaw | None]]:
+    async def refused(self) -> Sequence[tuple[str, PhotoFlaw | None, int]]:
         async with self.database.transaction() as tx:
             now = await photo_sets.read_set(tx, self.photo_set.set_id, user_id=self.photo_set.user_id)
-        return [(each.name, each.flaw) for each in now.refused]
+        return sorted((each.name, each.flaw, each.limit) for each in now.refused)
 
     async def choose(self, *, state: str = "collecting", lora_type: str = "PORTRAIT") -> None:
         async with self.database.transaction() as tx:
@@ -93,7 +93,10 @@ class TestPhotos:
         self, table: Table, body: bytes, flaw: PhotoFlaw
     ) -> None:
         await table.intake.take(Sent(source="tg:a", name="me.jpg"), body)
-        assert (await table.photos(), await table.refused()) == ([], [("me.jpg", flaw)])
+        assert (await table.photos(), [each[:2] for each in await table.refused()]) == (
+            [],
+            [("me.jpg", flaw)],
+        )
         assert table.storage.files == {}
 
     @pytest.mark.parametrize(
@@ -105,10 +108,12 @@ class TestPhotos:
 
     async def test_the_thirty_first_is_not_even_fetched(self, table: Table) -> None:
         body = as_bytes(draw_thing(1, width_px=256, height_px=256))
-        await table.intake.take(Sent(source="zip"), zip_of([(f"{n}.jpg", body) for n in range(32)]))
+        await table.intake.take(
+            Sent(source="zip", name="all.zip"), zip_of([(f"{n}.jpg", body) for n in range(400)])
+        )
         assert len(await table.photos()) == 30
         assert await table.intake.wants(Sent(source="tg:more", name="more.jpg")) is False
-        assert await table.refused() == [("30.jpg", None), ("31.jpg", None), ("more.jpg", None)]
+        assert await table.refused() == [("all.zip", None, 370), ("more.jpg", None, 1)]
         assert await table.stray_files() == set()
 
     async def test_a_storage_that_is_away_leaves_nothing_behind(self, table: Table) -> None:
@@ -137,8 +142,8 @@ class TestZips:
         await table.intake.take(Sent(source="tg:zip", name="all.zip"), zip_of(files))
         assert [each.number for each in await table.photos()] == [1, 2]
         assert await table.refused() == [
-            ("notes.jpg", PhotoFlaw.NOT_A_PICTURE),
-            ("more.zip", PhotoFlaw.ZIP_IN_A_ZIP),
+            ("more.zip", PhotoFlaw.ZIP_IN_A_ZIP, 0),
+            ("notes.jpg", PhotoFlaw.NOT_A_PICTURE, 0),
         ]
 
     async def test_taken_in_once_more_it_adds_nothing(self, table: Table) -> None:
@@ -149,7 +154,7 @@ class TestZips:
 
     async def test_one_that_is_broken_is_named(self, table: Table) -> None:
         await table.intake.take(Sent(source="tg:zip", name="all.zip"), b"PK\x03\x04 and nothing more")
-        assert await table.refused() == [("all.zip", PhotoFlaw.NOT_A_ZIP)]
+        assert await table.refused() == [("all.zip", PhotoFlaw.NOT_A_ZIP, 0)]
 
 
 @pytest.mark.skipif(not can_find_faces(), reason="no detector of faces for this machine")

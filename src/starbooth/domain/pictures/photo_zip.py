@@ -10,7 +10,7 @@ import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from starbooth.domain.pictures.errors import PhotoFlaw, PhotoUnreadable
@@ -33,10 +33,14 @@ _BROKEN = (
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One file of a zip. number: its place, from 0. body: None where it cannot be had; `flaw` says why."""
+    """One file of a zip. number: its place, from 0. body: None where it cannot be had; `flaw` says why.
+
+    after: how many entries come behind it.
+    """
 
     number: int
     name: str
+    after: int = 0
     body: bytes | None = None
     flaw: PhotoFlaw | None = None
 
@@ -60,10 +64,13 @@ def read_zip(body: bytes) -> Iterator[Entry]:
         raise PhotoUnreadable(PhotoFlaw.NOT_A_ZIP) from error
     left = MOST_UNPACKED_MB * 1024 * 1024
     with opened:
-        for number, info in enumerate(opened.infolist()):
-            if info.is_dir() or _is_a_computers_own(info.filename):
-                continue
-            entry = _unpack(opened, info, number)
+        files = [
+            (number, info)
+            for number, info in enumerate(opened.infolist())
+            if not info.is_dir() and not _is_a_computers_own(info.filename)
+        ]
+        for place, (number, info) in enumerate(files, start=1):
+            entry = replace(_unpack(opened, info, number), after=len(files) - place)
             left -= _LARGEST_BYTES if entry.flaw is PhotoFlaw.TOO_LARGE else len(entry.body or b"")
             if left < 0:
                 raise PhotoUnreadable(PhotoFlaw.TOO_LARGE, limit=MOST_UNPACKED_MB)

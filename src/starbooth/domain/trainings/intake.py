@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from starbooth.base.database import Database
 from starbooth.domain.pictures.decoding import in_turn
-from starbooth.domain.pictures.errors import PhotoUnreadable
+from starbooth.domain.pictures.errors import PhotoFlaw, PhotoUnreadable
 from starbooth.domain.pictures.looks import Looks, look_at
 from starbooth.domain.pictures.photo import Photo, take_training_photo
 from starbooth.domain.pictures.photo_zip import Entry, is_zip, read_zip
@@ -45,14 +45,18 @@ class Intake:
     async def wants(self, sent: Sent) -> bool:
         """Whether to fetch it: false where it is there already, or the set is full, which is noted."""
         try:
-            async with self._database.transaction() as tx:
-                photo_set = await read_open_set(tx, self._set_id, user_id=self._user_id)
-                if await knows_source(tx, self._set_id, sent.source):
-                    return False
-                await require_room(tx, photo_set.set_id)
+            return await self._has_room_for(sent)
         except (SetFull, SetTooHeavy):
             await self._refuse(sent, None)
             return False
+
+    async def _has_room_for(self, sent: Sent) -> bool:
+        """False where it is there already. Raises: SetFull, SetTooHeavy."""
+        async with self._database.transaction() as tx:
+            photo_set = await read_open_set(tx, self._set_id, user_id=self._user_id)
+            if await knows_source(tx, self._set_id, sent.source):
+                return False
+            await require_room(tx, photo_set.set_id)
         return True
 
     async def take(self, sent: Sent, body: bytes) -> None:
@@ -72,9 +76,16 @@ class Intake:
     async def _take_zip(self, sent: Sent, entries: Iterator[Entry]) -> None:
         while (entry := await in_turn(next, entries, None)) is not None:
             part = Sent(source=f"{sent.source}/{entry.number}", name=entry.name)
-            if entry.flaw is not None:
-                await self._refuse(part, PhotoUnreadable(entry.flaw))
-            elif entry.body is not None and await self.wants(part):
+            if entry.body is None:
+                await self._refuse(part, PhotoUnreadable(entry.flaw or PhotoFlaw.NOT_A_PICTURE))
+                continue
+            try:
+                is_wanted = await self._has_room_for(part)
+            except (SetFull, SetTooHeavy):  # what is left is not even unpacked
+                rest = Sent(source=f"{sent.source}/rest", name=sent.name)
+                await self._refuse(rest, None, count=entry.after + 1)
+                return
+            if is_wanted:
                 await self._take_photo(part, entry.body)
 
     async def _take_photo(self, sent: Sent, body: bytes) -> None:
@@ -111,12 +122,13 @@ class Intake:
         if is_full:
             await self._refuse(sent, None)
 
-    async def _refuse(self, sent: Sent, refusal: PhotoUnreadable | None) -> None:
+    async def _refuse(self, sent: Sent, refusal: PhotoUnreadable | None, *, count: int = 1) -> None:
+        """refusal: None where there was no room, for so many."""
         refused = Refused(
             source=sent.source,
             name=sent.name,
             flaw=None if refusal is None else refusal.reason,
-            limit=0 if refusal is None else refusal.limit,
+            limit=count if refusal is None else refusal.limit,
         )
         async with self._database.transaction() as tx:
             photo_set = await read_open_set(tx, self._set_id, user_id=self._user_id)

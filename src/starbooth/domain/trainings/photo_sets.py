@@ -81,7 +81,8 @@ class SetState(StrEnum):
 class Refused:
     """Something that came and was not taken: its file's name, empty for a plain photo, and why not.
 
-    flaw: None where the set was full. limit: as `PhotoUnreadable` has it.
+    flaw: None where the set was full; then limit is how many had no room. Else limit is as `PhotoUnreadable`
+    has it.
     """
 
     source: str

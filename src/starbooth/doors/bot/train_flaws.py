@@ -63,7 +63,7 @@ def word_refused(words: Words, refused: Sequence[Refused]) -> Markup:
     rest = len(named) - len(lines)
     if rest > 0:
         lines.append(words.say_n("✕ … and {n} more like that", "✕ … and {n} more like these", rest))
-    too_many = len(refused) - len(named)
+    too_many = sum(max(1, each.limit) for each in refused if each.flaw is None)
     if too_many:
         lines.append(
             words.say_n(
