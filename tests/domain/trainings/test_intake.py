@@ -8,9 +8,10 @@ from PIL import Image
 from sqlalchemy import text
 
 from starbooth.base.database import Database
+from starbooth.base.errors import Unavailable
 from starbooth.domain.pictures.errors import PhotoFlaw
 from starbooth.domain.pictures.faces import can_find_faces
-from starbooth.domain.trainings import photo_sets
+from starbooth.domain.trainings import intake, photo_sets
 from starbooth.domain.trainings.cutting import cut_photos
 from starbooth.domain.trainings.errors import NoSuchSet
 from starbooth.domain.trainings.intake import Intake, Sent
@@ -150,6 +151,18 @@ class TestZips:
         body = zip_of([(f"{n}.jpg", as_bytes(draw_thing(n))) for n in range(3)])
         for _ in range(2):
             await table.intake.take(Sent(source="tg:zip"), body)
+        assert len(await table.photos()) == 3
+
+    async def test_a_large_one_is_taken_in_several_turns(
+        self, table: Table, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(intake, "LONGEST_TURN_S", 0.0)
+        body = zip_of([(f"{n}.jpg", as_bytes(draw_thing(n))) for n in range(3)])
+        for photos in (1, 2):
+            with pytest.raises(Unavailable):
+                await table.intake.take(Sent(source="tg:zip"), body)
+            assert len(await table.photos()) == photos
+        await table.intake.take(Sent(source="tg:zip"), body)
         assert len(await table.photos()) == 3
 
     async def test_one_that_is_broken_is_named(self, table: Table) -> None:

@@ -4,10 +4,12 @@ Whatever cannot be taken is remembered in the set, so that the message that show
 picture at a time, see `pictures.decoding`.
 """
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from starbooth.base.database import Database
+from starbooth.base.errors import Unavailable
 from starbooth.domain.pictures.decoding import in_turn
 from starbooth.domain.pictures.errors import PhotoFlaw, PhotoUnreadable
 from starbooth.domain.pictures.looks import Looks, look_at
@@ -25,6 +27,9 @@ from starbooth.domain.trainings.gathering import (
 )
 from starbooth.domain.trainings.photo_sets import Refused, read_open_set
 from starbooth.outside.storage.contract import Storage
+
+# Half of what an update may take: on a busy machine thirty large photos take longer.
+LONGEST_TURN_S = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +65,10 @@ class Intake:
         return True
 
     async def take(self, sent: Sent, body: bytes) -> None:
-        """Take in a photo, or a zip of them. Repeat: harmless, what is there already is left alone."""
+        """Take in a photo, or a zip of them; of a large zip as much as can be in half a minute.
+
+        Repeat: harmless, goes on where it stopped. Raises: Unavailable also where a zip is not finished.
+        """
         if not is_zip(body):
             await self._take_photo(sent, body)
             return
@@ -74,6 +82,7 @@ class Intake:
         await self._refuse(sent, refusal)
 
     async def _take_zip(self, sent: Sent, entries: Iterator[Entry]) -> None:
+        ends_at = time.monotonic() + LONGEST_TURN_S
         while (entry := await in_turn(next, entries, None)) is not None:
             part = Sent(source=f"{sent.source}/{entry.number}", name=entry.name)
             if entry.body is None:
@@ -87,6 +96,8 @@ class Intake:
                 return
             if is_wanted:
                 await self._take_photo(part, entry.body)
+                if entry.after and time.monotonic() >= ends_at:
+                    raise Unavailable("a large zip goes on in another turn")
 
     async def _take_photo(self, sent: Sent, body: bytes) -> None:
         try:

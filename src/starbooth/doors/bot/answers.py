@@ -100,6 +100,10 @@ def render_help(words: Words, *, commands: Sequence[Command], price_stars: int) 
             " change."
         ),
         words.say(
+            "/train makes a model from photos of you, of a thing or of a style; then I paint with it whatever"
+            " you like."
+        ),
+        words.say(
             "/settings chooses the model, the shape, how many at a time and more, and can have me ask you"
             " before each picture."
         ),
