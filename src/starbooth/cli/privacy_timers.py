@@ -15,6 +15,7 @@ from starbooth.base.clock import now
 from starbooth.cli.wiring import Booth
 from starbooth.domain.payments.forgetting import forget_old_differences
 from starbooth.domain.privacy.erasing import erase_accounts
+from starbooth.domain.privacy.export_folders import clear_leftovers
 from starbooth.domain.privacy.exports import end_old_exports, forget_gone_exports
 from starbooth.domain.privacy.guest_photos import forget_old_sets
 from starbooth.domain.privacy.packing import build_next_export
@@ -59,7 +60,8 @@ class PrivacySweeps:
             await end_old_exports(tx, limit=_EXPORTS_AT_ONCE)
 
     async def forget(self) -> None:
-        """Let go of names in what the operators were told long ago, and of exports that are gone."""
+        """Let go of names in what the operators were told long ago, and of what is left of exports."""
+        await asyncio.to_thread(clear_leftovers, at=now())
         async with self._booth.database.transaction() as tx:
             await forget_old_alerts(tx)
             await forget_old_differences(tx)

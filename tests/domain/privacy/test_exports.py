@@ -4,7 +4,10 @@ import asyncio
 import csv
 import io
 import json
+import stat
+import tempfile
 import zipfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ from sqlalchemy import text
 
 from starbooth.base.database import Database
 from starbooth.domain.privacy import exports
+from starbooth.domain.privacy.export_folders import clear_leftovers, export_folder
 from starbooth.domain.privacy.exports import EXPORTS, Export, ExportUnderWay, ask_export
 from starbooth.domain.privacy.packing import build_next_export, pack
 from starbooth.domain.privacy.telling import NAMES
@@ -200,3 +204,19 @@ class TestBuilding:
         await ask(database, guest, "two")
         assert await build_next_export(database, storage)
         assert len(storage.files) == 1
+
+
+class TestLeftovers:
+    def test_what_a_killed_process_left_on_its_disk_is_cleared_away(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+        with export_folder() as folder:
+            (folder / "export.zip").write_bytes(b"all of a guest")
+            assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+            assert clear_leftovers(at=datetime.now(UTC) + timedelta(hours=1)) == 0
+            assert clear_leftovers(at=datetime.now(UTC) + timedelta(hours=3)) == 1
+            assert not folder.exists()
+            folder.mkdir()  # the block removes it
+        (tmp_path / "of-others").mkdir()
+        assert clear_leftovers(at=datetime.now(UTC) + timedelta(hours=3)) == 0

@@ -7,7 +7,6 @@ import asyncio
 import csv
 import io
 import json
-import tempfile
 import zipfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import date, datetime
@@ -20,6 +19,7 @@ import structlog
 from starbooth.base.database import Database
 from starbooth.base.errors import Unavailable
 from starbooth.domain.privacy import exports
+from starbooth.domain.privacy.export_folders import export_folder
 from starbooth.domain.privacy.exports import Export
 from starbooth.domain.privacy.telling import NAMES, ToldFile, read_files, read_rows
 from starbooth.outside.storage.contract import Storage, StoredFileMissing
@@ -39,8 +39,8 @@ class ClaimLost(Exception):
 async def build_next_export(database: Database, storage: Storage) -> bool:
     """Build one export that is due, and store it; false where none is. Repeat: harmless, several at once.
 
-    A process that dies leaves its zip on its own disk in a folder for what is temporary, and the export to
-    others. Raises: Unavailable, of the database.
+    A process that dies leaves the export to others, and its zip to `clear_leftovers`. Raises: Unavailable, of
+    the database.
     """
     async with database.transaction() as tx:
         export = await exports.claim_export(tx, is_built=False)
@@ -65,8 +65,8 @@ async def _build(database: Database, storage: Storage, export: Export) -> None:
                 raise ClaimLost
 
     key = exports.new_key(export)
-    with tempfile.TemporaryDirectory(prefix="starbooth-export-") as folder:
-        path = Path(folder) / "export.zip"
+    with export_folder() as folder:
+        path = folder / "export.zip"
         await pack(database, storage, path, user_id=export.user_id, keep_on=keep_on)
         await keep_on()
         await storage.put_file(key, path, "application/zip")

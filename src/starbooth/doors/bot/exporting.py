@@ -4,7 +4,6 @@ from starbooth.outside.telegram import lean  # noqa: F401  # before aiogram, or 
 
 # isort: split
 import asyncio
-import tempfile
 from pathlib import Path
 
 import structlog
@@ -14,6 +13,7 @@ from aiogram.types import FSInputFile
 from starbooth.base.database import Database
 from starbooth.base.errors import Unavailable
 from starbooth.domain.privacy import exports
+from starbooth.domain.privacy.export_folders import export_folder
 from starbooth.domain.privacy.exports import Export
 from starbooth.doors.bot import privacy_screens as screens
 from starbooth.doors.bot.messenger import BotMessenger
@@ -63,8 +63,8 @@ async def _send(storage: Storage, bot: Bot, export: Export, *, largest_bytes: in
         screen = screens.render_large_export(words, export_id=export.export_id, size_mb=size_mb)
         await BotMessenger(bot).send_text(screen, chat_id=export.chat_id, reply_to_message_id=None)
         return
-    with tempfile.TemporaryDirectory(prefix="starbooth-export-") as folder:
-        path = Path(folder) / _NAME
+    with export_folder() as folder:
+        path = folder / _NAME
         await _fetch(storage, export.key, path)
         await send_document(bot, FSInputFile(path), screens.word_export(words), chat_id=export.chat_id)
 
