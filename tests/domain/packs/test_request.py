@@ -1,5 +1,6 @@
 """A pack is one order at one price: paid for what came, a few pictures at a time, and in turn with others."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -7,8 +8,11 @@ from sqlalchemy import text
 
 from starbooth.base.database import Database
 from starbooth.domain.crafts import all_crafts
+from starbooth.domain.gallery.again import offer_again
+from starbooth.domain.gallery.pictures import read_picture
+from starbooth.domain.generations.cart import start_funded
 from starbooth.domain.generations.errors import LoraNotFound, StarsMissing
-from starbooth.domain.orders import run
+from starbooth.domain.orders import cart, run
 from starbooth.domain.orders.end import OrderState
 from starbooth.domain.orders.read import read_order
 from starbooth.domain.orders.run import MOST_AT_ENGINES
@@ -18,6 +22,7 @@ from starbooth.domain.running.buying import start_orders
 from starbooth.domain.running.finish import cancel_waiting
 from starbooth.domain.running.outside import Outside
 from starbooth.domain.running.sweep import sweep
+from starbooth.domain.stars.ledger import credit_bonus
 from starbooth.domain.users.guests import Language
 from starbooth.outside.engine.contract import EngineRefused
 from tests.make.audits import assert_accounts_are_true
@@ -149,6 +154,39 @@ class TestOrder:
         with pytest.raises(StarsMissing) as refusal:
             await place_pack(database, poor, mine)
         assert refusal.value.price_stars == EIGHT_STARS
+
+    async def test_what_waited_for_stars_starts_as_the_same_pack_at_the_price_shown(
+        self, database: Database
+    ) -> None:
+        poor = await make_guest(database, stars=18)
+        mine = await make_lora(database, poor, trigger_word="zwx")
+        with pytest.raises(StarsMissing) as refusal:
+            await place_pack(database, poor, mine)
+        async with database.transaction() as tx:
+            await cart.remember(tx, refusal.value.wish, life=timedelta(hours=1))
+            await credit_bonus(tx, user_id=poor, amount=10, key="given", facts={})
+            await cart.fund(tx, user_id=poor)
+            placed = await start_funded(tx, user_id=poor, limits=replace(LIMITS, series_discount_percent=0))
+        assert placed is not None
+        assert placed.price_stars == EIGHT_STARS
+        async with database.transaction() as tx:
+            view = await read_order(tx, placed.order_id, slots=1)
+        assert view is not None
+        assert (view.parts, view.request["asked"]["series"]["name"]) == (8, "places")
+        assert len(set(view.request["frozen"]["each_words"])) == 8
+
+    async def test_again_in_the_gallery_is_this_one_picture_by_its_own_words(
+        self, database: Database, outside: Outside, engine: MemoryEngine, ada: str, style: str
+    ) -> None:
+        placed = await place_pack(database, ada, style)
+        await start_orders(database, outside)
+        await paint_all(database, outside, engine)
+        pictures = await read_pictures(database, placed.order_id)
+        third = next(each["id"] for each in pictures if each["metadata"]["number"] == 2)
+        async with database.transaction() as tx:
+            offer = await offer_again(tx, await read_picture(tx, third, user_id=ada))
+        assert (offer.asked.prompt, offer.price_stars) == ("zwx, a sailing boat on a calm lake", 3)
+        assert (offer.asked.choices.count, offer.asked.series) == (1, None)
 
     async def test_own_models_come_first_and_unfinished_ones_not_at_all(
         self, database: Database, ada: str, style: str
