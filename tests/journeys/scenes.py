@@ -281,14 +281,14 @@ async def train_cuts(guest: Guest, language: str) -> None:
 def _train_page(*labels: str) -> Scene:
     async def scene(guest: Guest, language: str) -> None:
         panel = await _gathered(guest, language, THINGS)
-        await _press(guest, panel, language, "A style or thing", "Next ›", *labels)
+        await _press(guest, panel, language, "A style or thing", "Continue ›", *labels)
 
     return scene
 
 
 async def _ordered(guest: Guest, language: str) -> Message:
     panel = await _gathered(guest, language, THINGS)
-    await _press(guest, panel, language, "A style or thing", "Next ›", "Advanced", "Other steps")
+    await _press(guest, panel, language, "A style or thing", "Continue ›", "Advanced", "Other steps")
     await guest.say("100")
     await guest.wait_for(lambda message: "100" in message.text and "24" in message.text, timeout_s=30)
     await _press(guest, panel, language, "‹ Back", "Go on · {price} ⭐", "I agree", "Train it · {price} ⭐")

@@ -66,7 +66,7 @@ async def order_training(ada: Guest, *, steps: int) -> Message:
     """Send six pictures of the style and press through to the order; the message of the set."""
     await ada.say("/train")
     panel = await gathered(ada, [in_the_style(number) for number in range(6)])
-    await choose(ada, panel, "A style or thing", "Next ›", "Advanced", "Other steps")
+    await choose(ada, panel, "A style or thing", "Continue ›", "Advanced", "Other steps")
     await ada.say(str(steps))
     await ada.wait_for(lambda message: f"Steps: {steps} (" in message.text)
     panel = await choose(ada, panel, "‹ Back", "Go on", "I agree")

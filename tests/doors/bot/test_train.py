@@ -129,11 +129,11 @@ class TestAssistant:
         assert "What shall I learn from them?" in panel.text
         panel = await choose(ada, panel, "A style or thing")
         assert "Send 1 more at least." in panel.text
-        assert "Next ›" not in panel.labels
+        assert "Continue ›" not in panel.labels
         await ada.send_photo(THINGS[3])
         panel = await counted(ada, 4)
         assert "These are good photos." in panel.text
-        assert "Next ›" in panel.labels
+        assert "Continue ›" in panel.labels
 
     async def test_photos_go_by_their_numbers_and_twice_does_no_harm(
         self, ada: Guest, database: Database
@@ -342,7 +342,7 @@ class TestUnderATraining:
         assert await balance_of(database, ada) == 2000
         await press(ada, failed, "Try again with the same photos")
         panel = await ada.wait_for(lambda message: "4 photos of 30" in message.text, after=failed)
-        panel = await choose(ada, panel, "Next ›", "Train it")
+        panel = await choose(ada, panel, "Continue ›", "Train it")
         assert panel.labels == []
         assert await balance_of(database, ada) == 1760
 

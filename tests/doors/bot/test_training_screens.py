@@ -78,7 +78,7 @@ class TestRunning:
         screen = rendered()
         assert screen.file_key == "training/sample.jpg"
         text = text_of(screen)
-        for told in ("Ink & <paper>", "42%", "Step 420 of 1000.", "Ready in about 5 min."):
+        for told in ("Ink & <paper>", "42%", "Step 420 of 1000.", "Done in about 5 min."):
             assert told in text
         ((stop,),) = screen.rows
         assert stop.label == "Stop now: pay 100 of 240 ⭐"

@@ -63,6 +63,6 @@ async def chosen(
     """A set with four photos that only has to be agreed to."""
     await begin(guest, database, stars=stars)
     panel = await gathered(guest, THINGS[:4] if kind == "A style or thing" else PEOPLE)
-    for label in (kind, "Next"):
+    for label in (kind, "Continue"):
         await press(guest, panel, label)
     return await now(guest, panel)

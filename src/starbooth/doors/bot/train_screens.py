@@ -177,7 +177,7 @@ def _photo_rows(words: Words, panel: TrainPanel) -> list[Row]:
 
 
 def _next_row(words: Words, panel: TrainPanel) -> Row:
-    return (view(panel, words.plain("Next ›"), Page.CHOICES),) if panel.is_ready else ()
+    return (view(panel, words.plain("Continue ›"), Page.CHOICES),) if panel.is_ready else ()
 
 
 def _bin_row(words: Words, panel: TrainPanel) -> Row:
@@ -227,7 +227,7 @@ def render_captions(words: Words, panel: TrainPanel) -> Screen:
         lines.append("…")
     return page_of(
         [
-            words.say("<b>Captions</b> tell what is on a photo, so that it is not taken for a part of you."),
+            _why_captions(words, panel),
             Markup("\n").join(Markup("{}").format(line) for line in lines),
             words.say("All the others: <i>{caption}</i>", caption=ours)
             if ours is not None and own
@@ -236,6 +236,12 @@ def render_captions(words: Words, panel: TrainPanel) -> Screen:
         ],
         [*numbered(panel, Verb.CAPTION, panel.photos), back(panel, words, Page.CHOICES)],
     )
+
+
+def _why_captions(words: Words, panel: TrainPanel) -> Markup:
+    if panel.photo_set.lora_type is LoraType.STYLE:
+        return words.say("<b>Captions</b> tell what is on a picture, so that it is not taken for the style.")
+    return words.say("<b>Captions</b> tell what is on a photo, so that it is not taken for a part of you.")
 
 
 def render_caption(words: Words, panel: TrainPanel, photo: SetPhoto) -> Screen:

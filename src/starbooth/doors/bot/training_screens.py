@@ -76,7 +76,7 @@ def _stop_button(words: Words, training: TrainingView) -> Button:
 
 
 def _left(words: Words, order: OrderView) -> Markup:
-    return words.say("Ready in {wait}.", wait=wait(words, order.wait)) if order.wait is not None else Markup()
+    return words.say("Done in {wait}.", wait=wait(words, order.wait)) if order.wait is not None else Markup()
 
 
 def _done(words: Words, training: TrainingView) -> tuple[str, tuple[Row, ...]]:
