@@ -28,7 +28,7 @@ from starbooth.domain.gallery.galleries import forget_old_galleries
 from starbooth.domain.gallery.pictures import delete_doomed_files
 from starbooth.domain.generations.cart import Placers, start_funded, sweep_carts
 from starbooth.domain.generations.photos import delete_old_photos
-from starbooth.domain.generations.quote import read_offer_of
+from starbooth.domain.generations.quote import read_fees_of, read_offer_of
 from starbooth.domain.orders.cart import STARS_ARRIVED, Wish
 from starbooth.domain.orders.end import OrderState
 from starbooth.domain.orders.place import OrderKind, PlacedOrder
@@ -117,7 +117,8 @@ def _looker(outside: Outside) -> Looker:
         if view.kind is OrderKind.TRAINING:
             return await _look_at_training(tx, view, language)
         offer = await offer_of(tx, view) if view.state is OrderState.DONE else None
-        screen = render_order(view, language, offer=offer, is_shared=is_shared)
+        fees = await read_fees_of(tx, view) if view.state is OrderState.DONE else ()
+        screen = render_order(view, language, offer=offer, fees=fees, is_shared=is_shared)
         return Look(screen=screen, is_final=view.has_ended)
 
     return look

@@ -61,8 +61,8 @@ async def add_training(database: Database, lora: str, user_id: str, *, state: st
                 VALUES (:set, :user, 'ordered', 1, now() + interval '1 day')""",
             """INSERT INTO starbooth.set_photos (set_id, number, source, key, width_px, height_px)
                 VALUES (:set, 1, 'a', :key, 1, 1)""",
-            """INSERT INTO starbooth.training_orders (order_id, training_id, lora_id, set_id)
-                VALUES (:order, :set, :lora, :set)""",
+            """INSERT INTO starbooth.training_orders (order_id, training_id, lora_id, set_id, sample_key)
+                VALUES (:order, :set, :lora, :set, 'samples/' || CAST(:lora AS text) || '.jpg')""",
         ):
             names = [name for name in values if f":{name}" in statement]
             await tx.execute(text(statement), {name: values[name] for name in names})
@@ -172,13 +172,14 @@ class TestDelete:
         await end_order(database, placed.order_id, done=1)
         async with database.transaction() as tx:
             await delete_model(tx, lora, user_id=maker)
-        assert await doomed(database) == {f"loras/{lora}", photo}
+        assert await doomed(database) == {f"loras/{lora}", photo, f"samples/{lora}.jpg"}
         (picture,) = await read_pictures(database, placed.order_id)
         assert picture["loraId"] is None
         assert picture["metadata"]["loras"][0]["name"] == "Ada"
         async with database.transaction() as tx:
             left = await tx.scalar(text('SELECT count(*) FROM public."Training"'))
-        assert left == 0
+            sample = await tx.scalar(text("SELECT sample_key FROM starbooth.training_orders"))
+        assert (left, sample) == (0, None)
         with pytest.raises(NoSuchModel):
             async with database.transaction() as tx:
                 await delete_model(tx, lora, user_id=maker)

@@ -214,6 +214,10 @@ class TestReports:
         async with database.transaction() as tx:
             await keep_model(tx, lora, operator="command:test")
             assert await list_reported(tx, limit=10) == []
+        async with database.transaction() as tx:
+            await report_model(tx, lora, Reason.STOLEN, user_id=guest)
+            assert await list_reported(tx, limit=10) == []
+            assert await tx.scalar(text("SELECT count(*) FROM starbooth.alerts")) == 1
 
     async def test_own_and_private_models_cannot_be_reported(self, database: Database) -> None:
         maker, guest = await make_guest(database), await make_guest(database)

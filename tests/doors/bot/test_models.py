@@ -92,7 +92,7 @@ class TestOwn:
         assert "1. Ada: private" in page.text
         await ada.press(page, "1")
         page = await shown(ada, page, "🔒 Private: only you can use it.")
-        await ada.press(page, "✏️ Rename")
+        await ada.press(page, "✏️")
         await shown(ada, page, "Write the new name of Ada")
         await ada.say("  Ada   at sea")
         page = await shown(ada, page, "Ada at sea")
@@ -189,7 +189,7 @@ class TestPublic:
         await shown(ada, page, "Which model are you looking for?")
         await ada.say("story")
         page = await shown(ada, page, "🔎 story")
-        assert "1. Storybook · 🖼 0 · +5 ⭐" in page.text
+        assert "1. Storybook · 🖼\u00a00 · +5\u00a0⭐" in page.text
         await ada.press(page, "1")
         page = await shown(ada, page, "You have 3 of them left without that.")
         said = await press(ada, page, "🎨 Make pictures with it")

@@ -7,11 +7,17 @@ import pytest
 from sqlalchemy import text
 
 from starbooth.base.database import Database
+from starbooth.domain.generations.choices import Choices, LoraChoice
+from starbooth.domain.studio.remembered import remember_choices
+from starbooth.domain.users.guests import find_user
 from starbooth.doors.bot.inbox import keep_updates
 from tests.doors.bot.chat import balance_of, start
 from tests.doors.bot.updates import press_update
 from tests.doors.bot.worker import Worker
 from tests.make.audits import assert_accounts_are_true
+from tests.make.guests import make_guest
+from tests.make.loras import make_lora
+from tests.make.orders import end_order, place_pictures
 from tests.playground.guest import Guest, Message
 
 pytestmark = pytest.mark.usefixtures("at_work")
@@ -53,6 +59,25 @@ class TestAgain:
         assert first.prompt == second.prompt
         assert first.seeds != second.seeds
         assert await balance_of(database, ada) == 14
+
+    async def test_with_a_model_of_somebody_else_the_button_says_the_price_with_its_fee(
+        self, ada: Guest, worker: Worker, database: Database
+    ) -> None:
+        await start(ada)
+        async with database.transaction() as tx:
+            user_id = await find_user(tx, str(ada.user_id))
+        lora = await make_lora(database, await make_guest(database), is_public=True, fee_stars=5)
+        free = await place_pictures(database, user_id, pictures=3, loras=[lora])
+        await end_order(database, free.order_id, done=3)
+        async with database.transaction() as tx:
+            choices = Choices(loras=(LoraChoice(lora_id=lora),))
+            await remember_choices(tx, choices, user_id=user_id)
+        await ada.say("a red boat")
+        await worker.wait_for_order(count=2)
+        await worker.paint_all()
+        picture = await ada.wait_for(lambda message: bool(message.photo_id))
+        assert {"Again · 8 ⭐", "Vary · 8 ⭐"} <= set(picture.labels)
+        assert await balance_of(database, ada) == 3
 
     async def test_ten_quick_presses_are_one_order(
         self, ada: Guest, worker: Worker, picture: Message, database: Database

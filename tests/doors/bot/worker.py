@@ -13,7 +13,7 @@ from starbooth.base.database import Database, Tx
 from starbooth.domain.crafts import all_crafts
 from starbooth.domain.delivery.owe import find_owed, owe
 from starbooth.domain.delivery.show import Look, Showing, show
-from starbooth.domain.generations.quote import read_offer_of
+from starbooth.domain.generations.quote import read_fees_of, read_offer_of
 from starbooth.domain.orders import run as orders
 from starbooth.domain.orders.end import OrderState
 from starbooth.domain.orders.read import OrderView, read_order
@@ -126,5 +126,6 @@ async def _look(tx: Tx, order_id: str, language: Language, *, is_shared: bool) -
     if training is not None:
         return Look(screen=render_training(view, training, language), is_final=view.has_ended)
     offer = await read_offer_of(tx, view) if view.state is OrderState.DONE else None
-    screen = render_order(view, language, offer=offer, is_shared=is_shared)
+    fees = await read_fees_of(tx, view) if view.state is OrderState.DONE else ()
+    screen = render_order(view, language, offer=offer, fees=fees, is_shared=is_shared)
     return Look(screen=screen, is_final=view.has_ended)

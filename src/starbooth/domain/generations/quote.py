@@ -178,6 +178,27 @@ async def read_offer_of(tx: Tx, view: OrderView) -> Offer | None:
     return offer if offer is not None and offer.is_on else None
 
 
+async def read_fees_of(tx: Tx, view: OrderView) -> tuple[Fee, ...]:
+    """What one more order with the models of this one would owe for those of others, as things are now.
+
+    Nobody's share is told. One statement, and none where all models are the guest's own.
+    """
+    ids = [each["lora_id"] for each in view.request["frozen"].get("loras", ()) if each.get("maker_id")]
+    if not ids:
+        return ()
+    rows: Sequence[Any] = (await tx.execute(_LORAS, {"ids": ids, "user_id": view.user_id})).all()
+    return tuple(
+        Fee(
+            lora_id=row.id,
+            maker_id=row.maker_id,
+            fee_stars=row.fee_stars,
+            share_percent=0,
+            free=_free_left(row),
+        )
+        for row in rows
+    )
+
+
 async def _offer_of(tx: Tx, choices: Choices) -> Offer:
     if choices.base_model_id is None:
         return await default_offer(tx)
@@ -244,5 +265,9 @@ def _lora(row: Any, offer: Offer, weight: float, *, user_id: str, pictures: int)
         weight=weight,
         maker_id=None if is_own else row.maker_id,
         fee_stars=0 if is_own else row.fee_stars,
-        free=0 if is_own else min(pictures, max(0, FREE_USES - sum(row.freed))),
+        free=0 if is_own else min(pictures, _free_left(row)),
     )
+
+
+def _free_left(row: Any) -> int:
+    return max(0, FREE_USES - sum(int(each) for each in row.freed))

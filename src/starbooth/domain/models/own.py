@@ -41,6 +41,7 @@ _FILES = sql(f"""
     FROM public."LoraModel" l LEFT JOIN starbooth.training_orders t ON t.lora_id = l."id"
     WHERE l."id" = :id AND l."userId" = :user_id FOR UPDATE OF l
 """)  # noqa: S608 - made of constants
+_FORGET_SAMPLE = sql("UPDATE starbooth.training_orders SET sample_key = NULL WHERE lora_id = :id")
 _DELETE_TRAINING = sql('DELETE FROM public."Training" WHERE "loraId" = :id')
 _DELETE = sql('DELETE FROM public."LoraModel" WHERE "id" = :id')
 _DOOM = sql("""
@@ -124,6 +125,7 @@ async def delete_model(tx: Tx, lora_id: str, *, user_id: str) -> None:
         raise NoSuchModel
     if row.status in ("PENDING", "TRAINING") and await _is_under_way(tx, lora_id):
         raise ModelInTraining
+    await tx.execute(_FORGET_SAMPLE, {"id": lora_id})
     await tx.execute(_DELETE_TRAINING, {"id": lora_id})
     await tx.execute(_DELETE, {"id": lora_id})
     await tx.execute(_DOOM, {"keys": [key for key in row.keys if stored(key) is not None]})

@@ -29,6 +29,10 @@ _SHOW = sql(f"""
     )
     SELECT key FROM shown
 """)  # noqa: S608 - made of constants
+# The first preview is the training's last sample.
+_FORGET_SAMPLE = sql("""
+    UPDATE starbooth.training_orders SET sample_key = NULL WHERE lora_id = :id AND sample_key = :key
+""")
 _DOOM = sql("INSERT INTO starbooth.doomed_files (key) VALUES (:key) ON CONFLICT DO NOTHING")
 
 
@@ -70,6 +74,7 @@ async def set_preview(
             raise NoSuchModel
         await tx.execute(sql("DELETE FROM starbooth.doomed_files WHERE key = :key"), {"key": key})
         if stored(row.key) is not None:
+            await tx.execute(_FORGET_SAMPLE, {"id": lora_id, "key": row.key})
             await tx.execute(_DOOM, {"key": row.key})
 
 

@@ -124,7 +124,9 @@ async def report_model(tx: Tx, lora_id: str, reason: Reason, *, user_id: str) ->
         raise NoSuchModel
     if row.maker_id == user_id:
         raise OwnModel
-    await tx.execute(_REPORT, {"id": lora_id, "user_id": user_id, "reason": reason.value})
+    reported = await tx.execute(_REPORT, {"id": lora_id, "user_id": user_id, "reason": reason.value})
+    if not reported.rowcount:
+        return
     settled = await tx.scalar(
         sql("SELECT count(settled_at) FROM starbooth.model_reports WHERE lora_id = :id"), {"id": lora_id}
     )

@@ -12,7 +12,7 @@ from starbooth.domain.models.reports import Reason
 from starbooth.doors.bot.model_moves import Verb
 from starbooth.doors.bot.models_screens import COLUMNS, Row, button, join
 from starbooth.doors.bot.packs_moves import packs_button
-from starbooth.doors.bot.pieces import BIN, FILE, KEPT, NOT_KEPT, stars
+from starbooth.doors.bot.pieces import BIN, FILE, KEPT, NOT_KEPT, RENAME, stars
 from starbooth.doors.bot.train_moves import Move as TrainMove
 from starbooth.doors.bot.train_moves import Verb as TrainVerb
 from starbooth.doors.bot.words import Words
@@ -107,13 +107,12 @@ def _own_rows(words: Words, shown: ModelList, card: ModelCard) -> list[Row]:
     def of(label: str, verb: Verb) -> Button:
         return button(label, shown, verb, lora_id=card.lora_id)
 
-    rename = of(words.plain("✏️ Rename"), Verb.RENAME)
     if not card.is_finished:
-        return [*_again_row(words, card), (rename, of(BIN, Verb.ASK_DELETE))]
+        return [*_again_row(words, card), (of(RENAME, Verb.RENAME), of(BIN, Verb.ASK_DELETE))]
     return [
         *_again_row(words, card),
-        (rename, of(words.plain("🖼 Preview"), Verb.PREVIEWS)),
-        (of(words.plain("🌍 Share"), Verb.SHARE), of(FILE, Verb.EXPORT), of(BIN, Verb.ASK_DELETE)),
+        (of(words.plain("🌍 Share"), Verb.SHARE), of(words.plain("🖼 Preview"), Verb.PREVIEWS)),
+        (of(RENAME, Verb.RENAME), of(FILE, Verb.EXPORT), of(BIN, Verb.ASK_DELETE)),
     ]
 
 

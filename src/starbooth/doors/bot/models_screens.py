@@ -90,8 +90,8 @@ def _line(words: Words, number: int, model: Entry, *, is_own_shelf: bool) -> Mar
         f"{KEPT} " if model.is_favourite else "",
         name,
         "" if model.maker_name is None else f" · {shorten(model.maker_name, limit=_LONGEST_MAKER)}",
-        f" · 🖼 {model.uses}",
-        f" · +{model.fee_stars} ⭐" if model.fee_stars and not model.is_own else "",
+        f" · 🖼\u00a0{model.uses}",
+        f" · +{model.fee_stars}\u00a0⭐" if model.fee_stars and not model.is_own else "",
     ]
     return Markup("{}. {}").format(number, "".join(facts))
 

@@ -13,6 +13,7 @@ NOT_KEPT = "🤍"
 FILE = "⬇️"
 SHARE = "📤"
 BIN = "🗑"
+RENAME = "✏️"
 _BAR_CELLS = 10
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from starbooth.domain.catalog.offers import Offer
 from starbooth.domain.delivery.screen import Button
 from starbooth.domain.generations.choices import SIZES_PX, Shape
+from starbooth.domain.orders.fees import Fee, fees_stars
 from starbooth.domain.orders.read import OrderView
 from starbooth.doors.bot.actions import Action
 from starbooth.doors.bot.actions import Verb as OrderVerb
@@ -25,20 +26,27 @@ _IN_ROW = 5  # so that a number and its sign fit a phone
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """A finished order, and its model as it is sold now; None where it is not any more."""
+    """A finished order, and its model as it is sold now; None where it is not any more. fees: what models of
+    others ask for another one.
+    """
 
     view: OrderView
     offer: Offer | None
+    fees: Sequence[Fee] = ()
 
     @property
     def again_stars(self) -> int:
         """What the whole order costs now, or cost where it cannot be had."""
-        return self.view.price_stars if self.offer is None else self.offer.price_stars * self.view.parts
+        if self.offer is None:
+            return self.view.price_stars
+        return self.offer.price_stars * self.view.parts + fees_stars(self.fees, self.view.parts)
 
     @property
     def one_stars(self) -> int:
         """The same for one picture."""
-        return self.again_stars // self.view.parts
+        if self.offer is None:
+            return self.view.price_stars // self.view.parts
+        return self.offer.price_stars + fees_stars(self.fees, 1)
 
     @property
     def can_vary(self) -> bool:

@@ -28,7 +28,7 @@ from starbooth.domain.gallery.pictures import (
 from starbooth.domain.generations.asking import Asked, PhotoReference, read_asked
 from starbooth.domain.generations.choices import Shape
 from starbooth.domain.generations.photos import expect_photo, keep_photo, vary_photo_key
-from starbooth.domain.generations.quote import read_offer_of
+from starbooth.domain.generations.quote import read_fees_of, read_offer_of
 from starbooth.domain.orders.end import OrderState
 from starbooth.domain.orders.errors import NoSuchOrder
 from starbooth.domain.orders.read import read_order
@@ -120,7 +120,8 @@ class _Results:
                 raise NoSuchOrder
             if move.number >= view.parts:
                 raise NoSuchOrder
-            return Result(view=view, offer=await read_offer_of(tx, view))
+            fees = await read_fees_of(tx, view)
+            return Result(view=view, offer=await read_offer_of(tx, view), fees=fees)
 
     async def _turn(self, move: Move, result: Result, met: Met, message_id: int | None) -> None:
         """Other buttons below the same message, and a favourite set or not."""

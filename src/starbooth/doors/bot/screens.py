@@ -3,6 +3,7 @@
 An order for several pictures is an album with a message below it that tells how it stands and what it cost.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from markupsafe import Markup
@@ -11,6 +12,7 @@ from starbooth.domain.catalog.offers import Offer
 from starbooth.domain.delivery.screen import Button, Screen, Tile
 from starbooth.domain.generations.wording import drawn_words
 from starbooth.domain.orders.end import OrderState
+from starbooth.domain.orders.fees import Fee
 from starbooth.domain.orders.read import OrderView, Part
 from starbooth.domain.users.guests import Language
 from starbooth.doors.bot.actions import Action, Verb
@@ -21,17 +23,22 @@ from starbooth.doors.bot.words import Words, words_for
 
 
 def render_order(
-    view: OrderView, language: Language, *, offer: Offer | None = None, is_shared: bool = False
+    view: OrderView,
+    language: Language,
+    *,
+    offer: Offer | None = None,
+    fees: Sequence[Fee] = (),
+    is_shared: bool = False,
 ) -> Screen:
     """What the chat shows of an order. Text and caption keep within Telegram's limits whatever the prompt.
 
-    offer: the order's model as it is sold now. is_shared: others see it too, so only the order's own buttons
-    stand there.
+    offer: the order's model as it is sold now. fees: what models of others ask for one more. is_shared:
+    others see it too, so only the order's own buttons stand there.
     """
     words = words_for(language)
     screen = _render(view, words)
     if view.state is OrderState.DONE:
-        result = Result(view=view, offer=offer)
+        result = Result(view=view, offer=offer, fees=fees)
         rows = ((again_button(words, result),),) if is_shared else first_rows(words, result)
         screen = replace(screen, rows=rows)
     if len(view.pictures) < 2:
