@@ -110,12 +110,24 @@ def lora_weights() -> bytes:
     return struct.pack("<Q", len(header)) + header + struct.pack("<f", 0.5)
 
 
-async def give_lora(house: House, database: Database, guest: Guest, *, name: str = "Me") -> tuple[str, str]:
-    """A LoRA of this guest with its weights in the storage: its id, and their lasting address."""
+async def give_lora(
+    house: House, database: Database, guest: Guest, *, name: str = "Me", fee_stars: int | None = None
+) -> tuple[str, str]:
+    """A LoRA of this guest with its weights in the storage: its id, and their lasting address.
+
+    fee_stars: it is public, and this is what others pay.
+    """
     [(user_id,)] = await rows(
         database, 'SELECT "id" FROM public."User" WHERE "telegramId" = :id', id=str(guest.user_id)
     )
-    lora_id = await make_lora(database, user_id, name=name, trigger_word="sks")
+    lora_id = await make_lora(
+        database,
+        user_id,
+        name=name,
+        trigger_word="sks",
+        is_public=fee_stars is not None,
+        fee_stars=fee_stars or 0,
+    )
     path = house.storage / "loras" / f"{lora_id}.safetensors"
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(lora_weights())

@@ -4,6 +4,7 @@ import io
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -12,6 +13,7 @@ import pytest_asyncio
 from PIL import Image
 
 from starbooth.base.database import Database
+from starbooth.domain.models.earnings import pay_out
 from starbooth.domain.pictures.marking import read_mark
 from starbooth.domain.prompts.expand import parse
 from tests.doors.bot.chat import answer_to, balance_of
@@ -226,6 +228,27 @@ class TestLora:
         recipe = read_mark(with_lora.read_bytes())
         assert recipe is not None
         assert [(name, round(weight, 1)) for name, weight in recipe.loras] == [("Me", 1.1)]
+
+    async def test_somebody_elses_costs_its_fee_which_its_maker_earns_and_a_lost_one_costs_nothing(
+        self, house: House, database: Database, ada: Guest
+    ) -> None:
+        async with welcomed(house, "Bo") as bo:
+            await give_lora(house, database, bo, name="Storybook", fee_stars=4)
+        lost_id, _ = await give_lora(house, database, bo, name="Lost", fee_stars=4)
+        (house.storage / "loras" / f"{lost_id}.safetensors").unlink()  # as it is once its maker deleted it
+
+        await set_choices(ada, "LoRAs:", "+ Storybook", "‹ Back", "Pictures:", "4")
+        result = await paint(ada, "a red boat")
+        assert any(label.replace("\u00a0", " ") == "Again · 28 ⭐" for label in result.labels)
+        assert await balance_of(database, ada) == WELCOME_STARS - (4 * 3 + 4)
+        await pay_out(database, interval=timedelta(0))
+        assert await balance_of(database, bo) == WELCOME_STARS + 2
+
+        await set_choices(ada, "LoRAs:", "Storybook 1.0 ✕", "+ Lost", "‹ Back", "Pictures:", "1")
+        await paint(ada, "a red boat")
+        *_, failed = await orders_of(database, ada)
+        assert (failed.state, failed.spent_stars) == ("failed", 0)
+        assert await balance_of(database, ada) == WELCOME_STARS - (4 * 3 + 4)
 
 
 def colour(path: Path) -> object:

@@ -27,14 +27,13 @@ def render_page(
     page: ModelPage,
     *,
     earned: Earnings | None = None,
-    can_train: bool = False,
 ) -> Screen:
     """The words under a sheet, with a button for each model in it. earned: by the guest, on their shelf."""
     lines = [
         _line(words, place + 1, each, is_own_shelf=shown.wanted.shelf is Shelf.OWN)
         for place, each in enumerate(page.models)
     ]
-    body = Markup("\n").join(lines) if lines else _nothing(words, shown, can_train=can_train)
+    body = Markup("\n").join(lines) if lines else _nothing(words, shown)
     rows = [*_number_rows(shown, page.models), *_turn_rows(words, shown, page), *_shelf_rows(words, shown)]
     return Screen(
         html=join(_title(words, shown), body, Markup() if earned is None else _earned(words, earned)),
@@ -111,16 +110,14 @@ def _standing(words: Words, model: Entry) -> Markup:
     return words.say("public, {fee} a picture", fee=stars(words, model.fee_stars))
 
 
-def _nothing(words: Words, shown: ModelList, *, can_train: bool) -> Markup:
+def _nothing(words: Words, shown: ModelList) -> Markup:
     if shown.wanted.words:
         return words.say("No model here has all of these words in its name.")
     if shown.wanted.shelf is Shelf.KEPT:
         return words.say("None yet. Open a public model and give it a heart.")
     if shown.wanted.shelf is not Shelf.OWN:
         return words.say("There is none yet.")
-    if can_train:
-        return words.say("You have none yet. /train makes one of your photos.")
-    return words.say("You have none yet.")
+    return words.say("You have none yet. /train makes one of your photos.")
 
 
 def _earned(words: Words, earned: Earnings) -> Markup:

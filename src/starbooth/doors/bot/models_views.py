@@ -19,13 +19,11 @@ from starbooth.domain.pictures.thumbnail import blank_sheet, contact_sheet
 from starbooth.domain.studio.remembered import read_remembered
 from starbooth.doors.bot import models_cards as cards
 from starbooth.doors.bot import models_screens as screens
-from starbooth.doors.bot.commands import Command
 from starbooth.doors.bot.desk import Desk, Met
 from starbooth.outside.storage.contract import Storage
 from starbooth.outside.telegram.errors import MessageGone, NotModified
 
 CANDIDATES = 6
-CAN_TRAIN = "train" in {each.value for each in Command}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +49,7 @@ async def view_page(tx: Tx, met: Met, shown: ModelList) -> View:
         page = await read_shelf(tx, shown.wanted, limit=screens.PAGE)
     is_own = shown.wanted.shelf is Shelf.OWN
     earned = await read_earnings(tx, maker_id=met.guest.user_id) if is_own else None
-    screen = screens.render_page(met.words, shown, page, earned=earned, can_train=CAN_TRAIN)
+    screen = screens.render_page(met.words, shown, page, earned=earned)
     return View(screen=screen, keys=tuple(each.preview_key for each in page.models))
 
 
