@@ -3,7 +3,8 @@
 import io
 import json
 import zipfile
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qsl
 
 import httpx
 import pytest
@@ -29,9 +30,10 @@ from starbooth.doors.bot.handlers import Handlers
 from starbooth.doors.bot.messenger import BotMessenger
 from starbooth.doors.bot.privacy import farewell_by
 from starbooth.doors.bot.privacy_moves import Move, Verb, parse_move
-from starbooth.doors.bot.terms import Terms
+from starbooth.doors.bot.terms import Terms, terms_of
 from starbooth.doors.bot.words import words_for
 from starbooth.doors.files.serve import stored_files
+from starbooth.outside.storage.links import is_valid
 from starbooth.outside.storage.store import open_storage
 from starbooth.outside.telegram.plans import TelegramPlans
 from tests.doors.bot.chat import answer_to, balance_of, start
@@ -297,3 +299,19 @@ class TestGiftsOfWhoComesBack:
             async with database.transaction() as tx:
                 (code,) = await list_codes(tx)
         assert code.claims == 1
+
+
+class TestLinks:
+    def test_a_link_ends_within_an_hour_and_opens_one_file(self, settings: Settings) -> None:
+        terms = terms_of(settings)
+        path, _, query = terms.file_link("models/c1/weights.safetensors").partition("?")
+        fields = dict(parse_qsl(query))
+        secret, moment = settings.signing_secret(), datetime.now(UTC)
+        assert path == "http://127.0.0.1:9/files/models/c1/weights.safetensors"
+        wanted = "/files/models/c1/weights.safetensors"
+        assert is_valid(wanted, fields, secret=secret, now=moment)
+        assert not is_valid(wanted, fields, secret=secret, now=moment + timedelta(minutes=61))
+        assert not is_valid("/files/models/c2/weights.safetensors", fields, secret=secret, now=moment)
+
+    def test_what_the_operator_decided_prints_no_secret(self, settings: Settings) -> None:
+        assert settings.signing_secret().decode() not in repr(terms_of(settings))
