@@ -31,9 +31,9 @@ GUESTS, TRAININGS_EACH = 10, 3
 FUNDS = 1000
 STOPS = 6
 _STEPS = 100
-_TRAINING_S = 0.8
-_TORMENT_S = 24.0
-_POSTGRESQL_DIES_AT_S = 9.0
+_TRAINING_S = 0.5
+_TORMENT_S = 18.0
+_POSTGRESQL_DIES_AT_S = 7.0
 _SETTLES_WITHIN_S = 120.0
 _VICTIMS = ("worker-1", "worker-2", "engine", "engine")
 
@@ -65,7 +65,7 @@ class Reports:
 async def torment_a_school(folder: Path, *, seed: int) -> Reports:
     """Run the whole story in `folder`: a minute or two. The seed decides who dies when."""
     dice = random.Random(seed)
-    plan = Plan(workers=2, paint_s=_TRAINING_S)
+    plan = Plan(workers=2, paint_s=_TRAINING_S, settings={"FIRST_PICTURES": "0"})
     async with opened_house(folder, plan) as house:
         database = Database(house.database_url, connections=4)
         try:
@@ -154,7 +154,7 @@ class _Story:
     async def stop_some(self) -> None:
         """Some guests change their minds, whatever state their training is in."""
         for order_id, guest in self._dice.sample(self._orders, STOPS):
-            await asyncio.sleep(self._dice.uniform(1.0, 5.0))
+            await asyncio.sleep(self._dice.uniform(0.5, 3.0))
             try:
                 is_running = await _patiently(partial(self._ask_to_stop, order_id, guest))
             except (TooLateToStop, NoSuchOrder):

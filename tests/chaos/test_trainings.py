@@ -32,8 +32,8 @@ def reports() -> Iterator[Reports]:
 
 class TestTorment:
     def test_workers_engine_and_database_were_killed(self, reports: Reports) -> None:
-        assert reports.kills["worker-1"] + reports.kills["worker-2"] >= 3
-        assert reports.kills["engine"] >= 3
+        assert reports.kills["worker-1"] + reports.kills["worker-2"] >= 2
+        assert reports.kills["engine"] >= 2
         assert reports.kills["postgresql"] == 1
         assert reports.stops_asked.total() == STOPS
 
