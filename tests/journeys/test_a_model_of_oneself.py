@@ -147,3 +147,29 @@ async def test_stopped_early_the_steps_that_ran_are_paid_and_the_model_stays(tmp
         assert await balance_of(database, ada) == before - spent
         await assert_accounts_are_true(database)
         await assert_storage_is_true(database, storage)
+
+
+async def test_photos_that_come_while_the_bot_is_killed_are_all_there(tmp_path: Path) -> None:
+    async with opened_house(tmp_path, Plan()) as house, welcomed(house) as ada:
+        await ada.say("/train")
+        await counted_by(ada, "A model of your own")
+        await ada.send_album([in_the_style(number) for number in range(4)])
+        house.kill("bot")
+        await ada.send_document(in_the_style(4), name="five.jpg")
+        await ada.send_document(b"Dear diary", name="notes.jpg")
+        house.start("bot")
+        panel = await counted_by(ada, "5 photos of 30")
+        assert "notes.jpg: not a picture" in panel.text
+        database = Database(house.database_url, connections=1)
+        numbers = await rows(database, "SELECT number FROM starbooth.set_photos ORDER BY number")
+        assert numbers == [(number,) for number in range(1, 6)]
+        await assert_storage_is_true(database, open_storage(f"file://{house.storage}"))
+        await database.aclose()
+
+
+async def counted_by(ada: Guest, words: str) -> Message:
+    """The message of the set, once it says this and nothing more is on its way."""
+    return await ada.wait_for(
+        lambda message: words in message.text and "more on their way" not in message.text,
+        timeout_s=_PAINTING_S,
+    )

@@ -50,9 +50,12 @@ class Table:
 
     async def stray_files(self) -> set[str]:
         """Files that neither a photo names nor the list of those that go."""
+        return set(self.storage.files) - {each.key for each in await self.photos()} - await self.doomed()
+
+    async def doomed(self) -> set[str]:
+        """Files that go."""
         async with self.database.transaction() as tx:
-            doomed = set((await tx.execute(text("SELECT key FROM starbooth.doomed_files"))).scalars())
-        return set(self.storage.files) - {each.key for each in await self.photos()} - doomed
+            return set((await tx.execute(text("SELECT key FROM starbooth.doomed_files"))).scalars())
 
 
 @pytest.fixture
@@ -76,9 +79,10 @@ class TestPhotos:
     async def test_handled_twice_it_is_one(self, table: Table) -> None:
         sent, body = Sent(source="tg:a"), as_bytes(draw_thing(1))
         await asyncio.gather(table.intake.take(sent, body), table.intake.take(sent, body))
-        assert len(await table.photos()) == 1
+        (photo,) = await table.photos()
         assert await table.stray_files() == set()
         assert await table.intake.wants(sent) is False
+        assert photo.key not in await table.doomed()
 
     @pytest.mark.parametrize(
         ("body", "flaw"),
@@ -107,7 +111,10 @@ class TestPhotos:
         await table.intake.take(Sent(source="tg:a"), as_bytes(draw_thing(1).convert(mode), kind))
         assert len(await table.photos()) == 1
 
-    async def test_the_thirty_first_is_not_even_fetched(self, table: Table) -> None:
+    async def test_the_thirty_first_is_not_even_fetched(
+        self, table: Table, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(intake, "LONGEST_TURN_S", 3600.0)
         body = as_bytes(draw_thing(1, width_px=256, height_px=256))
         await table.intake.take(
             Sent(source="zip", name="all.zip"), zip_of([(f"{n}.jpg", body) for n in range(400)])
@@ -115,6 +122,21 @@ class TestPhotos:
         assert len(await table.photos()) == 30
         assert await table.intake.wants(Sent(source="tg:more", name="more.jpg")) is False
         assert await table.refused() == [("all.zip", None, 370), ("more.jpg", None, 1)]
+        assert await table.stray_files() == set()
+
+    async def test_a_kill_before_the_photo_is_named_leaves_a_file_that_goes(
+        self, table: Table, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class Killed(BaseException):
+            pass
+
+        async def die(*_: object) -> bool:
+            raise Killed
+
+        monkeypatch.setattr(intake.Intake, "_enter", die)
+        with pytest.raises(Killed):
+            await table.intake.take(Sent(source="tg:a"), as_bytes(draw_thing(1)))
+        assert (len(table.storage.files), await table.photos()) == (1, [])
         assert await table.stray_files() == set()
 
     async def test_a_storage_that_is_away_leaves_nothing_behind(self, table: Table) -> None:

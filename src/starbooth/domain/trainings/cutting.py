@@ -7,7 +7,7 @@ from starbooth.base.database import Database
 from starbooth.domain.pictures.cropping import Box, crop
 from starbooth.domain.pictures.decoding import in_turn
 from starbooth.domain.trainings.assistant import cut_of
-from starbooth.domain.trainings.gathering import doom_file, new_key, replace_by_cut
+from starbooth.domain.trainings.gathering import announce_file, doom_file, new_key, replace_by_cut
 from starbooth.domain.trainings.photo_sets import SetPhoto, read_open_set, read_set_photos
 from starbooth.outside.storage.contract import Storage
 
@@ -31,6 +31,8 @@ async def _cut(
 ) -> None:
     part = await in_turn(crop, await storage.get(photo.key), box)
     key = new_key(set_id)
+    async with database.transaction() as tx:
+        await announce_file(tx, key)
     await storage.put(key, part, "image/jpeg")
     left, top, right, bottom = box
     async with database.transaction() as tx:

@@ -6,6 +6,7 @@ button pressed twice takes away one photo. All of it on a set that was read in t
 
 import json
 from dataclasses import dataclass
+from datetime import timedelta
 
 from starbooth.base.database import Tx, sql
 from starbooth.base.ids import new_id
@@ -15,6 +16,7 @@ from starbooth.domain.trainings.photo_sets import PhotoSet, Refused, SetPhoto, c
 
 MOST_PHOTOS = 30
 MOST_SET_MB = 100
+_TO_NAME_A_FILE = timedelta(minutes=10)
 _MOST_REFUSED = 40  # told of one by one; a guest who sends more has seen enough
 
 _TOTALS = sql("""
@@ -100,14 +102,37 @@ async def add_photo(tx: Tx, photo_set: PhotoSet, photo: NewPhoto) -> bool:
             "facts": json.dumps(facts),
         },
     )
+    await _name_file(tx, photo.key)
     await change_set(tx, photo_set)
     return True
+
+
+async def _name_file(tx: Tx, key: str) -> None:
+    """A photo names this file now: it stays."""
+    await tx.execute(sql("DELETE FROM starbooth.doomed_files WHERE key = :key"), {"key": key})
+
+
+async def announce_file(tx: Tx, key: str) -> None:
+    """Say that a file is about to be stored: unless a photo names it within minutes, it goes again, so that a
+    kill in between leaves no stray.
+    """
+    await tx.execute(
+        sql(
+            "INSERT INTO starbooth.doomed_files (key, due_at) VALUES (:key, now() + :patience)"
+            " ON CONFLICT DO NOTHING"
+        ),
+        {"key": key, "patience": _TO_NAME_A_FILE},
+    )
 
 
 async def doom_file(tx: Tx, key: str) -> None:
     """Have a file deleted that no photo names. Repeat: harmless."""
     await tx.execute(
-        sql("INSERT INTO starbooth.doomed_files (key) VALUES (:key) ON CONFLICT DO NOTHING"), {"key": key}
+        sql(
+            "INSERT INTO starbooth.doomed_files (key) VALUES (:key)"
+            " ON CONFLICT (key) DO UPDATE SET due_at = now()"
+        ),
+        {"key": key},
     )
 
 
@@ -157,7 +182,10 @@ async def replace_by_cut(
             "height_px": height_px,
         },
     )
-    return rows.first() is not None
+    is_cut = rows.first() is not None
+    if is_cut:
+        await _name_file(tx, key)
+    return is_cut
 
 
 async def refuse(tx: Tx, photo_set: PhotoSet, refused: Refused) -> None:

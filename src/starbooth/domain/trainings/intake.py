@@ -19,6 +19,7 @@ from starbooth.domain.trainings.errors import SetFull, SetTooHeavy
 from starbooth.domain.trainings.gathering import (
     NewPhoto,
     add_photo,
+    announce_file,
     doom_file,
     knows_source,
     new_key,
@@ -114,6 +115,8 @@ class Intake:
             size_bytes=len(taken.body),
             looks=looks,
         )
+        async with self._database.transaction() as tx:
+            await announce_file(tx, photo.key)
         await self._storage.put(photo.key, taken.body, "image/jpeg")
         await self._enter(sent, photo)
 
