@@ -98,6 +98,15 @@ class TestGathering:
         asked = await ada.send_photo(THINGS[1], caption="make me a knight")
         await answer_to(ada, asked, "make me a knight")
 
+    async def test_where_no_training_is_sold_no_set_is_opened(self, ada: Guest, database: Database) -> None:
+        await begin(ada, database)
+        await execute(database, "DELETE FROM starbooth.photo_sets")
+        await execute(database, "UPDATE starbooth.training_offers SET is_on = false")
+        asked = await ada.say("/train")
+        await answer_to(ada, asked, "No models are trained here at the moment.")
+        asked = await ada.send_photo(THINGS[1], caption="make me a knight")
+        await answer_to(ada, asked, "make me a knight")
+
     async def test_after_a_day_it_is_to_paint_from_again_until_train_is_said(
         self, ada: Guest, database: Database
     ) -> None:

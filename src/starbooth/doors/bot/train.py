@@ -15,6 +15,7 @@ from starbooth.base.errors import Refusal
 from starbooth.domain.delivery.screen import Screen
 from starbooth.domain.stars.errors import NotEnoughStars
 from starbooth.domain.studio.awaited import forget_awaited
+from starbooth.domain.trainings.offers import list_training_offers
 from starbooth.domain.trainings.photo_sets import change_set, open_set, reopen_set
 from starbooth.doors.bot.answers import word_refusal
 from starbooth.doors.bot.commands import Command
@@ -44,19 +45,23 @@ class _Train:
     async def on_train(self, message: Message) -> None:
         """Open a set, or show the one that is open, below everything else."""
         met = await self._desk.meet(message.from_user)
+        if not await self._is_any_sold():
+            words = met.words.say("No models are trained here at the moment. Nothing was charged.")
+            await self._desk.send(Screen(html=str(words)), chat_id=message.chat.id)
+            return
         async with self._desk.database.transaction() as tx:
             photo_set = await open_set(tx, user_id=met.guest.user_id, chat_id=message.chat.id)
             await change_set(tx, photo_set)
             panel = await read_train_panel(tx, photo_set)
             view = draw_page(met, panel, Page.PHOTOS)
-        if not panel.offers:
-            words = met.words.say("No models are trained here at the moment. Nothing was charged.")
-            await self._desk.send(Screen(html=str(words)), chat_id=message.chat.id)
-            return
         shown = await put_view(self._desk, view, chat_id=message.chat.id, message_id=None)
         await note_message(self._desk, photo_set, shown)
         if photo_set.message_id is not None:
             await self._desk.messenger.delete([photo_set.message_id], chat_id=message.chat.id)
+
+    async def _is_any_sold(self) -> bool:
+        async with self._desk.database.statement() as tx:
+            return any(each.is_on for each in await list_training_offers(tx))
 
     async def on_press(self, query: CallbackQuery) -> None:
         """Do what a button says, show the set as it is then, and always answer the press."""
