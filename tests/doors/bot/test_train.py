@@ -112,6 +112,7 @@ class TestGathering:
     ) -> None:
         await begin(ada, database)
         await gathered(ada, THINGS[:2])
+        await only_panel(ada)  # then nothing touches the set any more
         await execute(database, "UPDATE starbooth.photo_sets SET touched_at = now() - interval '25 hours'")
         asked = await ada.send_photo(THINGS[3], caption="make me a pirate")
         await answer_to(ada, asked, "make me a pirate")
