@@ -85,18 +85,14 @@ ALLOWED_UPDATES = (
 )
 # In this order; the first handler that fits an update has it to itself.
 _BEFORE_CAPTIONS = (
-    payments_router,
-    returns_router,
-    inline_router,
-    groups_router,
-    train_photos_router,
-    photos_router,
+    *(payments_router, returns_router, inline_router),
+    *(groups_router, train_photos_router, photos_router),
 )
 _AFTER_CAPTIONS = (
     *(shop_router, plan_router, operators_router, word_list_router),
     *(purse_router, panel_router, train_router, trainings_router),
     *(results_router, gallery_router, packs_router, models_router, review_router),
-    *(gifts_router, papers_router),
+    *(gifts_router, papers_router, privacy_router),
 )
 _ALBUMS_REMEMBERED = 1000
 # What a guest can send that is no text. Everything else without text is Telegram's own notice, not theirs.
@@ -131,19 +127,6 @@ class Handlers:
         self._dispatcher.include_router(self._captions())
         for router in _AFTER_CAPTIONS:
             self._dispatcher.include_router(router(self._desk))
-        self._dispatcher.include_router(shop_router(self._desk))
-        self._dispatcher.include_router(plan_router(self._desk))
-        self._dispatcher.include_router(operators_router(self._desk))
-        self._dispatcher.include_router(word_list_router(self._desk))
-        self._dispatcher.include_router(purse_router(self._desk))
-        self._dispatcher.include_router(panel_router(self._desk))
-        self._dispatcher.include_router(results_router(self._desk))
-        self._dispatcher.include_router(gallery_router(self._desk))
-        self._dispatcher.include_router(models_router(self._desk))
-        self._dispatcher.include_router(review_router(self._desk))
-        self._dispatcher.include_router(gifts_router(self._desk))
-        self._dispatcher.include_router(papers_router(self._desk))
-        self._dispatcher.include_router(privacy_router(self._desk))
         self._dispatcher.include_router(self._router())
 
     def _captions(self) -> Router:
