@@ -118,7 +118,7 @@ class TestUnderAPicture:
         await choose(ada, picture, "Other shape", "▯ 9:16 · 3")
         tall = await result_of(ada, picture)
         assert await size_px(ada, tall) == (72, 128)
-        await choose(ada, picture, "‹ Back", "Other words")
+        await choose(ada, picture, "Other words")  # the list of shapes has folded back
         panel = await answer_to(ada, tall, "The same seed. Which words")
         await ada.say("a blue boat")
         ready = await ada.wait_for(
