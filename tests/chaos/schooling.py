@@ -5,6 +5,7 @@ Knows how to torment and what to collect. What must hold afterwards is in the te
 
 import asyncio
 import random
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from sqlalchemy import text
 
@@ -45,7 +47,8 @@ Answer = TypeVar("Answer")
 class Reports:
     """All there is to know once the dust has settled. fallen: who ended without being killed.
 
-    named, stored: the files that the database names, and those that there are.
+    named, stored: the files that the database names, and those that there are. taken: how often the engine
+    took the training of each order.
     """
 
     kills: Counter[str]
@@ -56,7 +59,7 @@ class Reports:
     lent_zips: int
     named: frozenset[str]
     stored: frozenset[str]
-    engine: dict[str, int]
+    taken: Counter[str]
     audit: tuple[int, str]
     is_settled: bool
     last_words: str
@@ -216,7 +219,7 @@ class _Story:
             lent_zips=lent,
             named=named,
             stored=frozenset(_stored(self._house.storage) - due),
-            engine=await self._house.engine_figures(),
+            taken=_taken(self._house.folder / "darkroom"),
             audit=await self._house.command("audit"),
             is_settled=is_settled,
             last_words=self._house.last_words(),
@@ -235,3 +238,13 @@ async def _patiently(act: Callable[[], Awaitable[Answer]]) -> Answer:
 
 def _stored(storage: Path) -> set[str]:
     return {str(path.relative_to(storage)) for path in storage.rglob("*") if path.is_file()}
+
+
+def _taken(folder: Path) -> Counter[str]:
+    """From the engine's own journal: the addresses of its webhooks name the orders."""
+    journal = sqlite3.connect(f"file:{folder / 'journal.sqlite'}?mode=ro", uri=True)
+    try:
+        urls = [row[0] for row in journal.execute("SELECT webhook_url FROM jobs")]
+    finally:
+        journal.close()
+    return Counter(urlsplit(url).path.split("/")[3] for url in urls)
