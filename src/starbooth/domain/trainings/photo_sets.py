@@ -190,14 +190,6 @@ async def change_set(tx: Tx, photo_set: PhotoSet, *, life: timedelta = SET_LIFE)
     )
 
 
-async def keep_set(tx: Tx, set_id: str, until: datetime) -> None:
-    """Keep a set until then at least. Repeat: harmless."""
-    await tx.execute(
-        sql("UPDATE starbooth.photo_sets SET kept_until = greatest(kept_until, :until) WHERE id = :id"),
-        {"id": set_id, "until": until},
-    )
-
-
 async def reopen_set(tx: Tx, set_id: str, *, user_id: str) -> PhotoSet:
     """Gather on in a set that was ordered: for another try with the same photos. Repeat: harmless.
 
